@@ -1,0 +1,12 @@
+/** Vocabulary of the protocol: kinds, tags, filters, announcements, states, names. Pure; knows nobody. */
+export * from "./announcement.ts";
+export * from "./event.ts";
+export * from "./filter.ts";
+export * from "./identifier.ts";
+export * from "./kinds.ts";
+export * from "./npub.ts";
+export * from "./ref_name.ts";
+export * from "./refusal.ts";
+export * from "./service.ts";
+export * from "./state.ts";
+export * from "./tags.ts";

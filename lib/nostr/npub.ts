@@ -1,0 +1,26 @@
+import { decode, npubEncode } from "nostr-tools/nip19";
+import { isHex64 } from "./event.ts";
+
+/** NIP-19 `npub1…` of a public key in 64 lower-case hex digits. */
+export function encodeNpub(pubkey: string): string {
+  return npubEncode(pubkey);
+}
+
+/**
+ * Public key (hex) of a canonical npub: lower-case bech32, valid checksum, 32 bytes.
+ * Undefined for anything else, hex keys and `nprofile` included.
+ */
+export function decodeNpub(npub: string): string | undefined {
+  if (!/^npub1[02-9ac-hj-np-z]{58}$/.test(npub)) return undefined;
+  try {
+    const decoded = decode(npub);
+    return decoded.type === "npub" && isHex64(decoded.data) ? decoded.data : undefined;
+  } catch {
+    return undefined; // a bad checksum is an ordinary "not an npub"
+  }
+}
+
+/** Public key (hex) of an npub or of 64 hex digits in any case, as operators write keys. */
+export function parsePubkey(text: string): string | undefined {
+  return decodeNpub(text) ?? (/^[0-9a-fA-F]{64}$/.test(text) ? text.toLowerCase() : undefined);
+}

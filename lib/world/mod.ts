@@ -1,0 +1,4 @@
+/** The injected world: time, randomness and ordering of work. */
+export * from "./clock.ts";
+export * from "./keyed_lock.ts";
+export * from "./random.ts";
