@@ -10,3 +10,4 @@ export * from "./refusal.ts";
 export * from "./service.ts";
 export * from "./state.ts";
 export * from "./tags.ts";
+export { createVerifier, type Verifier } from "./verify.ts";

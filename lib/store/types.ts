@@ -112,11 +112,13 @@ export interface Store {
     readonly announcements: readonly WaitingAnnouncement[];
     readonly states: readonly WaitingState[];
   }>;
-  /** All waiting entries of phase `active` and all dirty marks: what a start has to process. */
+  /** Waiting announcements of phase `active` and all waiting states: what a start has to look at. */
   pendingAtStart(): Promise<{
     readonly announcements: readonly WaitingAnnouncement[];
-    readonly dirty: readonly DirtyMark[];
+    readonly states: readonly WaitingState[];
   }>;
+  /** All dirty marks, oldest first. */
+  dirtyMarks(): Promise<readonly DirtyMark[]>;
   /** Sizes of purgatory for limits and metrics. */
   waitingCounts(): Promise<{ readonly active: number; readonly soft: number; readonly states: number }>;
   /** Number of active waiting announcements of one author. */

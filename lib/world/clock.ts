@@ -31,3 +31,17 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", done, { once: true });
     }),
 };
+
+/** Runs `work` every `intervalMs` until `signal` aborts; one run at a time, the first after one interval. */
+export async function repeat(
+  clock: Clock,
+  intervalMs: number,
+  signal: AbortSignal,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  for (;;) {
+    await clock.sleep(intervalMs, signal);
+    if (signal.aborted) return;
+    await work();
+  }
+}

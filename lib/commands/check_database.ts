@@ -1,0 +1,107 @@
+import { DatabaseSync } from "node:sqlite";
+import { causeOf, type CheckResult, resultsOf } from "./check_result.ts";
+
+/** Largest database whose write-ahead log is replayed on a copy, in bytes. */
+const MAX_COPY_BYTES = 256 * 1024 * 1024;
+/** Largest database whose pages are all read, in bytes: the whole check has to end within seconds. */
+const MAX_QUICK_CHECK_BYTES = 1024 * 1024 * 1024;
+
+/** What {@link checkDatabase} found. */
+export interface DatabaseCheck {
+  readonly results: readonly CheckResult[];
+  /** Newest `created_at` of a stored event, in seconds. */
+  readonly newestEvent?: number;
+}
+
+interface DatabaseFacts {
+  readonly version: number;
+  readonly isEmpty: boolean;
+  readonly damage: string | undefined;
+  readonly newestEvent: number | undefined;
+}
+
+/**
+ * Opens the database without changing a byte of it and compares its schema version with ours.
+ *
+ * The database client of the store cannot open read-only (it creates and removes the write-ahead
+ * log), therefore SQLite's own immutable mode is used, on a copy when a log is waiting for replay.
+ */
+export async function checkDatabase(path: string, schemaVersion: number): Promise<DatabaseCheck> {
+  const { ok, fail, warn } = resultsOf("database");
+  const size = await sizeOf(path);
+  if (size === undefined) return { results: [ok(`${path} will be created`)] };
+  const walSize = await sizeOf(`${path}-wal`) ?? 0;
+  if (walSize > 0 && size + walSize > MAX_COPY_BYTES) {
+    return {
+      results: [warn(`${path} was not closed cleanly and is too large to be checked without changing it`)],
+    };
+  }
+  try {
+    const facts = walSize > 0
+      ? await readCopy(path)
+      : readFacts(immutable(path), size <= MAX_QUICK_CHECK_BYTES);
+    const results = [judge(path, facts, schemaVersion)];
+    if (size > MAX_QUICK_CHECK_BYTES) results.push(ok("larger than 1 GiB: pages were not checked"));
+    return { results, ...(facts.newestEvent === undefined ? {} : { newestEvent: facts.newestEvent }) };
+  } catch (error) {
+    return { results: [fail(`cannot open database at ${path}: ${causeOf(error)}`)] };
+  }
+}
+
+function judge(path: string, facts: DatabaseFacts, ours: number): CheckResult {
+  const { ok, fail, warn } = resultsOf("database");
+  if (facts.damage !== undefined) return fail(`${path} is damaged: ${facts.damage}`);
+  if (facts.isEmpty) return ok(`${path} is empty and will be initialised`);
+  if (facts.version > ours) {
+    return fail(`${path}: database schema ${facts.version} is newer than this program knows (${ours})`);
+  }
+  if (facts.version < ours) return warn(`${path}: will migrate ${facts.version}→${ours}`);
+  return ok(`${path}: schema ${facts.version}`);
+}
+
+async function readCopy(path: string): Promise<DatabaseFacts> {
+  const directory = await Deno.makeTempDir({ prefix: "ngit-grasp-check-" });
+  try {
+    await Deno.copyFile(path, `${directory}/copy.db`);
+    await Deno.copyFile(`${path}-wal`, `${directory}/copy.db-wal`);
+    return readFacts(new DatabaseSync(`${directory}/copy.db`), true);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function immutable(path: string): DatabaseSync {
+  const url = `file://${path.split("/").map(encodeURIComponent).join("/")}?immutable=1`;
+  return new DatabaseSync(new URL(url) as unknown as string, { readOnly: true });
+}
+
+function readFacts(database: DatabaseSync, checkPages: boolean): DatabaseFacts {
+  try {
+    const number = (sql: string) => Number(Object.values(database.prepare(sql).get() ?? {})[0] ?? 0);
+    const version = number("PRAGMA user_version");
+    const isEmpty = number("SELECT count(*) FROM sqlite_schema") === 0;
+    const check = checkPages
+      ? String(Object.values(database.prepare("PRAGMA quick_check(1)").get() ?? {})[0])
+      : "ok";
+    const hasEvents =
+      number("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'events'") > 0;
+    const newest = hasEvents && check === "ok" ? number("SELECT max(created_at) FROM events") : 0;
+    return {
+      version,
+      isEmpty,
+      damage: check === "ok" ? undefined : check,
+      newestEvent: newest > 0 ? newest : undefined,
+    };
+  } finally {
+    database.close();
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    return 0; // there but unreadable: opening it tells why
+  }
+}

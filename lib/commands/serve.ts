@@ -1,0 +1,121 @@
+import {
+  type Config,
+  type ConfigInput,
+  formatProblems,
+  loadConfig,
+  loadRelayKey,
+  type RelayKey,
+  resolveLogFormat,
+  SECRET_VARIABLES,
+} from "../config/mod.ts";
+import { createLogger, type Logger } from "../observe/mod.ts";
+import { type Clock, type Random, systemClock, systemRandom } from "../world/mod.ts";
+import { runtimeWarning } from "./runtime.ts";
+
+/** A server as far as the command that runs it is concerned. */
+export interface Stoppable {
+  readonly url: string;
+  readonly domain: string;
+  readonly gitDataPath: string;
+  readonly relayDataPath: string | undefined;
+  stop(): Promise<void>;
+}
+
+/** Starts a server; rejects with one sentence that names what is wrong. */
+export type StartServer = (input: {
+  readonly config: Config;
+  readonly key: RelayKey;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}) => Promise<Stoppable>;
+
+/** `serve`: runs until a signal asks to stop. Returns the exit code. */
+export async function serve(input: ConfigInput, start: StartServer): Promise<number> {
+  const loaded = await loadConfig(input);
+  if (!loaded.ok) {
+    writeError(formatProblems(loaded.problems));
+    return loaded.exitCode;
+  }
+  for (const name of SECRET_VARIABLES) Deno.env.delete(name);
+  const { config } = loaded;
+  const log = createLogger({
+    filter: config.logLevel,
+    format: resolveLogFormat(config, Deno.stdout.isTerminal()),
+    write: (line) => void Deno.stdout.writeSync(new TextEncoder().encode(line + "\n")),
+    clock: systemClock,
+  });
+  const stop = stopSignals();
+  try {
+    const key = await loadRelayKey(config, input.cwd, systemRandom);
+    if (!key.ok) return fail(key.problem);
+    warn(log.target("config"), [...loaded.warnings, ...key.warnings, runtimeWarning(Deno.version.deno)]);
+    const server = await start({ config, key: key.key, clock: systemClock, random: systemRandom, log });
+    watchForBugs(log);
+    announceStart(log, server);
+    await stop.first;
+    log.info("stopping; a second signal stops at once");
+    await Promise.race([server.stop(), stop.second.then(() => Deno.exit(1))]);
+    log.info("stopped");
+    return 0;
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  } finally {
+    stop.ignore();
+  }
+}
+
+/** What an admin wants to know first. */
+function announceStart(log: Logger, server: Stoppable): void {
+  log.info(`listening on ${server.url}, serving as ${server.domain}`);
+  log.info(`data in ${[server.gitDataPath, server.relayDataPath].filter(Boolean).join(" and ")}`);
+  log.info(
+    `next: open ${server.url}/ in a browser; announce a repository that lists ${server.domain} in its clone ` +
+      "and relays tags, publish its state and git push; or watch all of that with: deno task demo",
+  );
+}
+
+function warn(log: Logger, warnings: readonly (string | undefined)[]): void {
+  for (const warning of warnings) if (warning !== undefined) log.warn(warning);
+}
+
+/** A fault nobody handled: logged once, then the process ends. Nothing needs saving; restart it. */
+function watchForBugs(log: Logger): void {
+  const crash = (cause: unknown) => {
+    log.error("unhandled fault, exiting", {
+      error: cause instanceof Error ? cause.stack ?? cause.message : String(cause),
+    });
+    Deno.exit(1);
+  };
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    crash(event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    crash(event.error);
+  });
+}
+
+/** Promises of the first and second SIGTERM or SIGINT. */
+function stopSignals() {
+  const first = Promise.withResolvers<void>();
+  const second = Promise.withResolvers<void>();
+  let count = 0;
+  const onSignal = () => (++count === 1 ? first : second).resolve();
+  const signals: Deno.Signal[] = ["SIGTERM", "SIGINT"];
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  const ignore = () => {
+    for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+  };
+  return { first: first.promise, second: second.promise, ignore };
+}
+
+function fail(sentence: string): number {
+  writeError(`error: ${sentence}`);
+  return 1;
+}
+
+function writeError(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text + "\n"));
+}

@@ -1,0 +1,177 @@
+import { LEGACY_NAMES } from "./legacy.ts";
+import { flagOf } from "./option.ts";
+import { OPTION_NAMES, type OptionName, optionRow } from "./options.ts";
+import type { Problem } from "./problem.ts";
+import { shown } from "./redact.ts";
+import { closest } from "./suggest.ts";
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | ({ readonly kind: "serve" } & CommandOptions)
+  | (
+    & { readonly kind: "check-config"; readonly strict: boolean; readonly allowRunning: boolean }
+    & CommandOptions
+  );
+
+/** Options given as flags, and what is wrong with them. */
+export interface CommandOptions {
+  /** Texts by option or alias name, as given. */
+  readonly flags: ReadonlyMap<string, string>;
+  /** Value of `--env-file`. */
+  readonly envFile: string | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Flags that belong to commands, not to the option table. */
+export const COMMAND_FLAGS = [
+  "--check-config",
+  "--strict",
+  "--allow-running",
+  "--env-file",
+  "--help",
+  "--version",
+] as const;
+
+/** Command words of other versions of this program; named so that the message is clear. */
+const MISSING_COMMANDS = ["cleanup-empty-repos", "backup", "restore-check", "export", "import", "maintain"];
+
+interface FlagRow {
+  readonly name: string;
+  readonly option: OptionName;
+  readonly isBool: boolean;
+  readonly isList: boolean;
+}
+
+/**
+ * Reads the arguments after the program's name. Never fails: problems are part of the answer, so
+ * that `--check-config` can report them with all others.
+ */
+export function parseCommandLine(args: readonly string[]): Command {
+  const reader = new ArgumentReader(args);
+  reader.readAll();
+  const { flags, envFile, problems } = reader;
+  if (reader.seen.has("--help")) return { kind: "help" };
+  if (reader.seen.has("--version")) return { kind: "version" };
+  if (reader.seen.has("--check-config")) {
+    const [strict, allowRunning] = [reader.seen.has("--strict"), reader.seen.has("--allow-running")];
+    return { kind: "check-config", strict, allowRunning, flags, envFile, problems };
+  }
+  for (const flag of ["--strict", "--allow-running"]) {
+    if (reader.seen.has(flag)) problems.push(usage(`${flag} is only valid together with --check-config`));
+  }
+  return { kind: "serve", flags, envFile, problems };
+}
+
+/** Walks the arguments once and sorts them into flags, command flags and problems. */
+class ArgumentReader {
+  readonly flags = new Map<string, string>();
+  readonly seen = new Set<string>();
+  readonly problems: Problem[] = [];
+  envFile: string | undefined;
+  readonly #args: readonly string[];
+  readonly #rows = flagRows();
+  #at = 0;
+
+  constructor(args: readonly string[]) {
+    this.#args = args;
+  }
+
+  readAll(): void {
+    this.#readCommandWord();
+    let ended = false;
+    for (; this.#at < this.#args.length; this.#at++) {
+      const arg = this.#args[this.#at]!;
+      if (!ended && arg === "--") ended = true;
+      else if (!ended && arg.startsWith("-") && arg !== "-") this.#readFlag(arg);
+      else this.problems.push(unexpected(arg.replace(/^[0-9a-fA-F]{64}$/, "***")));
+    }
+  }
+
+  #readCommandWord(): void {
+    const word = this.#args[0];
+    if (word === "serve") this.#at = 1;
+    else if (word === "help") {
+      this.seen.add("--help");
+      this.#at = this.#args.length;
+    } else if (word !== undefined && MISSING_COMMANDS.includes(word)) {
+      this.problems.push(usage(`the command '${word}' is not supported by this version`));
+      this.#at = 1;
+    }
+  }
+
+  #readFlag(arg: string): void {
+    const equals = arg.indexOf("=");
+    const flag = equals < 0 ? arg : arg.slice(0, equals);
+    const value = equals < 0 ? undefined : arg.slice(equals + 1);
+    const commandFlag = { "-h": "--help", "-V": "--version" }[flag] ?? flag;
+    if (commandFlag === "--env-file") {
+      this.envFile = this.#valueOf(flag, "PATH", value) ?? this.envFile;
+    } else if ((COMMAND_FLAGS as readonly string[]).includes(commandFlag)) {
+      if (value === undefined) this.seen.add(commandFlag);
+      else this.problems.push(usage(`${flag} takes no value`));
+    } else this.#readOption(flag, value);
+  }
+
+  #readOption(flag: string, value: string | undefined): void {
+    const row = this.#rows.get(flag);
+    const negated = row ? undefined : this.#rows.get(flag.replace(/^--no-/, "--"));
+    if (row?.isBool) this.#set(row, flag, value ?? this.#boolWord() ?? "true");
+    else if (row) {
+      const text = this.#valueOf(flag, optionRow(row.option).kind.valueName, value);
+      if (text !== undefined) this.#set(row, flag, text);
+    } else if (negated?.isBool && value === undefined) this.#set(negated, flag, "false");
+    else this.problems.push(unexpected(flag, [...this.#rows.keys(), ...COMMAND_FLAGS]));
+  }
+
+  /** The next word, when it is literally `true` or `false`. */
+  #boolWord(): string | undefined {
+    const next = this.#args[this.#at + 1];
+    if (next !== "true" && next !== "false") return undefined;
+    this.#at++;
+    return next;
+  }
+
+  #valueOf(flag: string, valueName: string, value: string | undefined): string | undefined {
+    if (value !== undefined) return value;
+    const next = this.#args[this.#at + 1];
+    if (next === undefined || next.startsWith("--")) {
+      this.problems.push(usage(`a value is required for '${flag} <${valueName}>' but none was supplied`));
+      return undefined;
+    }
+    this.#at++;
+    return next;
+  }
+
+  #set(row: FlagRow, flag: string, value: string): void {
+    const earlier = this.flags.get(row.name);
+    if (earlier !== undefined && !row.isList) {
+      this.problems.push(usage(`the argument '${flag}' cannot be used more than once`));
+    }
+    this.flags.set(row.name, earlier !== undefined && row.isList ? `${earlier},${value}` : value);
+  }
+}
+
+function flagRows(): ReadonlyMap<string, FlagRow> {
+  const rows = new Map<string, FlagRow>();
+  const add = (name: string, option: OptionName) => {
+    const kind = optionRow(option).kind;
+    rows.set(flagOf(name), { name, option, isBool: kind.isBool === true, isList: kind.isList === true });
+  };
+  for (const name of OPTION_NAMES) add(name, name);
+  for (const [name, legacy] of Object.entries(LEGACY_NAMES)) {
+    if (legacy.kind === "alias" && legacy.flag) add(name, legacy.of);
+  }
+  return rows;
+}
+
+function usage(message: string): Problem {
+  return { check: "options", message, source: "cli", exitCode: 2 };
+}
+
+function unexpected(arg: string, candidates: readonly string[] = []): Problem {
+  const suggestion = closest(arg, candidates);
+  const tip = suggestion === undefined ? "" : `; a similar one exists: '${suggestion}'`;
+  return usage(`unexpected argument '${shown(arg)}' found${tip}`);
+}

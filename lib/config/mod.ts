@@ -1,0 +1,30 @@
+/** Configuration: the option table, its sources, what the options mean together, and the relay key. */
+export { type AddressRange, inRanges } from "./address_ranges.ts";
+export { isReadOnly } from "./combine.ts";
+export { type Command, type CommandOptions, parseCommandLine } from "./command_line.ts";
+export { type Config, databasePath, domainForPort, resolveLogFormat, withBoundPort } from "./config.ts";
+export type { AuthorEntry, CurationEntry } from "./curation_entries.ts";
+export { helpText } from "./help.ts";
+export { type BindAddress, formatAddress } from "./kinds.ts";
+export {
+  type ConfigInput,
+  type Examination,
+  examineConfig,
+  formatProblems,
+  loadConfig,
+  type LoadedConfig,
+  type ResolvedOption,
+  SECRET_VARIABLES,
+} from "./load.ts";
+export { OPTION_GROUPS, type OptionGroup } from "./option.ts";
+export { OPTION_NAMES, type OptionName, type OptionValues } from "./options.ts";
+export { formatProblem, type Notice, type OptionCheck, type Problem } from "./problem.ts";
+export { PROGRAM_NAME, PROGRAM_VERSION, RELEASED_AT, versionText } from "./program.ts";
+export { Secret, shortNpub, shown } from "./redact.ts";
+export {
+  findRelayKey,
+  type LoadedRelayKey,
+  loadRelayKey,
+  type RelayKey,
+  type RelayKeyConfig,
+} from "./relay_key.ts";

@@ -1,0 +1,217 @@
+import type { Clock } from "../world/mod.ts";
+import { type GitChild, GitProcess } from "./git_process.ts";
+import { gitEnvironment, gitSettings, type GitVersion, isAtLeast, parseGitVersion } from "./settings.ts";
+
+/** Which transports a child may use: none unless asked for. */
+export type AllowedProtocol = "file" | "http:https";
+
+/** How one short git command is run. */
+export interface GitRunOptions {
+  /** Written to standard input, which is then closed. */
+  readonly input?: string | Uint8Array;
+  /** The child is ended (TERM, 5 s later KILL) after this long. */
+  readonly timeoutMs: number;
+  /** Ends the child when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Most standard output kept, default 64 MiB; a child that prints more is ended. */
+  readonly maxOutputBytes?: number;
+  readonly allowProtocol?: AllowedProtocol;
+}
+
+/** What became of a command. */
+export interface GitResult {
+  /** Exit code; 128 + signal number when killed; -1 when git could not be started. */
+  readonly code: number;
+  readonly stdout: Uint8Array;
+  /** The last 8 KiB. May name host paths: never send it to a client as it is. */
+  readonly stderr: string;
+  /** Why we ended the child, when we did. */
+  readonly stopped: "timeout" | "aborted" | "output" | undefined;
+}
+
+/** The only way to run git. */
+export interface Git {
+  readonly version: GitVersion;
+  /** Empty private directory, HOME of every child. */
+  readonly homePath: string;
+  /** Runs a command to its end. Never rejects; see {@link GitResult}. */
+  run(args: readonly string[], options: GitRunOptions): Promise<GitResult>;
+  /** Starts a child. Throws when git cannot be started. `protocol` becomes GIT_PROTOCOL. */
+  spawn(args: readonly string[], options?: { protocol?: string; signal?: AbortSignal }): GitChild;
+  /** Number of children running now. */
+  readonly running: number;
+}
+
+/** Oldest git that knows everything we rely on. */
+const MINIMUM_VERSION = [2, 34] as const;
+const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin";
+const DEFAULT_MAX_OUTPUT_BYTES = 64 << 20;
+
+/** What {@link createGit} needs. */
+export interface GitOptions {
+  /** Path of the git program, or a name looked up once in `searchPath`. */
+  readonly binary: string;
+  /** Created when missing; must stay empty. */
+  readonly homePath: string;
+  readonly clock: Clock;
+  readonly limits: {
+    /** `receive.maxInputSize` in bytes; 0 = unlimited. */
+    readonly maxPushBytes: number;
+  };
+  /** PATH of children. */
+  readonly searchPath?: string;
+}
+
+/** Prepares git. Rejects with one plain sentence when git is missing or older than 2.34. */
+export async function createGit(options: GitOptions): Promise<Git> {
+  const searchPath = options.searchPath ?? DEFAULT_SEARCH_PATH;
+  const binary = await resolveBinary(options.binary, searchPath);
+  const homePath = await privateDirectory(options.homePath);
+  const bare = new GitRunner(
+    binary,
+    searchPath,
+    homePath,
+    options.clock,
+    { major: 0, minor: 0, text: "" },
+    [],
+  );
+  const version = await gitVersion(bare);
+  const settings = gitSettings(version, options.limits.maxPushBytes);
+  return new GitRunner(binary, searchPath, homePath, options.clock, version, settings);
+}
+
+/** Asks git for its version. Rejects when it is not git or older than 2.34. */
+export async function gitVersion(git: Pick<Git, "run">): Promise<GitVersion> {
+  const result = await git.run(["version"], { timeoutMs: 10_000 });
+  const version = parseGitVersion(new TextDecoder().decode(result.stdout));
+  if (result.code !== 0 || !version) throw new Error("git could not be run: check the git binary setting");
+  if (!isAtLeast(version, ...MINIMUM_VERSION)) {
+    throw new Error(`git ${version.text} is too old: ${MINIMUM_VERSION.join(".")} or newer is needed`);
+  }
+  return version;
+}
+
+async function resolveBinary(binary: string, searchPath: string): Promise<string> {
+  const candidates = binary.includes("/")
+    ? [binary]
+    : searchPath.split(":").filter((folder) => folder !== "").map((folder) => `${folder}/${binary}`);
+  for (const candidate of candidates) {
+    const file = await Deno.stat(candidate).catch(() => undefined);
+    if (file?.isFile) return await Deno.realPath(candidate);
+  }
+  throw new Error(`git was not found as '${binary}'`);
+}
+
+async function privateDirectory(path: string): Promise<string> {
+  await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+  return await Deno.realPath(path);
+}
+
+class GitRunner implements Git {
+  readonly #processes = new Set<GitProcess>();
+
+  constructor(
+    readonly binary: string,
+    readonly searchPath: string,
+    readonly homePath: string,
+    readonly clock: Clock,
+    readonly version: GitVersion,
+    readonly settings: readonly (readonly [string, string])[],
+  ) {}
+
+  get running(): number {
+    return this.#processes.size;
+  }
+
+  spawn(args: readonly string[], options: { protocol?: string; signal?: AbortSignal } = {}): GitChild {
+    const child = this.#start(args, { protocol: options.protocol });
+    const { signal } = options;
+    if (signal) {
+      const kill = () => child.kill();
+      signal.addEventListener("abort", kill, { once: true });
+      child.ended.then(() => signal.removeEventListener("abort", kill));
+      if (signal.aborted) kill();
+    }
+    return child;
+  }
+
+  async run(args: readonly string[], options: GitRunOptions): Promise<GitResult> {
+    const { signal, allowProtocol, timeoutMs } = options;
+    let child: GitProcess;
+    try {
+      child = this.#start(args, { allowProtocol });
+    } catch {
+      return { code: -1, stdout: new Uint8Array(), stderr: "git could not be started", stopped: undefined };
+    }
+    let stopped: GitResult["stopped"];
+    const stop = (why: GitResult["stopped"]) => {
+      stopped ??= why;
+      child.kill();
+    };
+    const over = new AbortController();
+    const onAbort = () => stop("aborted");
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    const deadline = this.clock.sleep(timeoutMs, over.signal).then(() => {
+      if (!over.signal.aborted) stop("timeout");
+    });
+    const [stdout, exit] = await Promise.all([
+      readAll(child.stdout, options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES, () => stop("output")),
+      child.ended,
+      writeAll(child.stdin, options.input),
+    ]);
+    over.abort();
+    signal?.removeEventListener("abort", onAbort);
+    await deadline;
+    return { code: exit.code, stdout, stderr: child.stderr(), stopped };
+  }
+
+  #start(
+    args: readonly string[],
+    options: { protocol?: string | undefined; allowProtocol?: string | undefined },
+  ): GitProcess {
+    const env = gitEnvironment({
+      searchPath: this.searchPath,
+      homePath: this.homePath,
+      settings: this.settings,
+      ...options,
+    });
+    const process = new GitProcess(this.binary, args, env, this.homePath, this.clock);
+    this.#processes.add(process);
+    process.ended.then(() => this.#processes.delete(process));
+    return process;
+  }
+}
+
+async function writeAll(stdin: WritableStream<Uint8Array>, input: string | Uint8Array | undefined) {
+  const writer = stdin.getWriter();
+  try {
+    if (input !== undefined && input.length > 0) {
+      await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
+    }
+    await writer.close();
+  } catch {
+    // The child stopped reading; its exit code tells the rest.
+  }
+}
+
+async function readAll(stream: ReadableStream<Uint8Array>, maxBytes: number, onTooMuch: () => void) {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size <= maxBytes) chunks.push(chunk);
+      else onTooMuch();
+    }
+  } catch {
+    // A broken pipe ends the output; the exit code tells the rest.
+  }
+  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return all;
+}

@@ -1,0 +1,101 @@
+import type { Clock } from "../world/mod.ts";
+
+/** How a child ended. */
+export interface GitExit {
+  readonly code: number;
+  readonly signal: string | undefined;
+}
+
+/** A running git child with open pipes, used to serve one request. */
+export interface GitChild {
+  readonly stdin: WritableStream<Uint8Array>;
+  /** Must be read to its end or cancelled. */
+  readonly stdout: ReadableStream<Uint8Array>;
+  /** Resolves when the process is gone and its stderr read. Never rejects. */
+  readonly ended: Promise<GitExit>;
+  /** The last 8 KiB of standard error, host paths included. */
+  stderr(): string;
+  /** Ends the child and its children: TERM, after 5 s KILL. */
+  kill(): void;
+}
+
+/** How much of standard error is kept: its end says what went wrong. */
+const STDERR_BYTES = 8 * 1024;
+/** From TERM to KILL. */
+const KILL_AFTER_MS = 5_000;
+
+/** One git child in its own process group, so that the helpers git starts end with it. */
+export class GitProcess implements GitChild {
+  readonly stdin: WritableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly ended: Promise<GitExit>;
+  readonly #process: Deno.ChildProcess;
+  readonly #clock: Clock;
+  readonly #over = new AbortController();
+  #stderr = new Uint8Array();
+  #killing = false;
+
+  /** Starts the child. Throws when the program cannot be started. */
+  constructor(
+    binary: string,
+    args: readonly string[],
+    env: Record<string, string>,
+    cwd: string,
+    clock: Clock,
+  ) {
+    this.#clock = clock;
+    this.#process = new Deno.Command(binary, {
+      args: [...args],
+      env,
+      cwd,
+      clearEnv: true,
+      detached: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.stdin = this.#process.stdin;
+    this.stdout = this.#process.stdout;
+    this.ended = this.#wait();
+  }
+
+  stderr(): string {
+    return new TextDecoder().decode(this.#stderr);
+  }
+
+  kill(): void {
+    if (this.#killing || this.#over.signal.aborted) return;
+    this.#killing = true;
+    this.#signalGroup("SIGTERM");
+    this.#clock.sleep(KILL_AFTER_MS, this.#over.signal).then(() => {
+      if (!this.#over.signal.aborted) this.#signalGroup("SIGKILL");
+    });
+  }
+
+  #signalGroup(signal: Deno.Signal): void {
+    try {
+      Deno.kill(-this.#process.pid, signal);
+    } catch {
+      // It ended by itself.
+    }
+  }
+
+  async #wait(): Promise<GitExit> {
+    const [status] = await Promise.all([this.#process.status, this.#drainStderr()]);
+    this.#over.abort();
+    return { code: status.code, signal: status.signal ?? undefined };
+  }
+
+  async #drainStderr(): Promise<void> {
+    try {
+      for await (const chunk of this.#process.stderr) {
+        const joined = new Uint8Array(this.#stderr.length + chunk.length);
+        joined.set(this.#stderr);
+        joined.set(chunk, this.#stderr.length);
+        this.#stderr = joined.slice(-STDERR_BYTES);
+      }
+    } catch {
+      // The pipe broke with the child.
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import type { Logger } from "../observe/log.ts";
+import type { Clock } from "../world/mod.ts";
+import type { Git } from "./git.ts";
+import { ProcessGate } from "./process_gate.ts";
+import type { PushGate } from "./push_gate.ts";
+import type { Repositories } from "./repository.ts";
+import type { RepositoryRef } from "./repository_ref.ts";
+
+/** Bounds of the git service. Sizes in bytes, times in milliseconds. */
+export interface GitHttpLimits {
+  /** Largest pack of one push; 0 = unlimited. Also given to git itself. */
+  readonly maxPushBytes: number;
+  /** Git children for clients at one time. */
+  readonly maxGitProcesses: number;
+  /** A child that makes no progress for this long is ended. */
+  readonly gitTimeoutMs: number;
+  /** Longest wait for a free child, default 30 s. */
+  readonly queueWaitMs?: number;
+  /** Longest silence of a client that is sending, default 60 s. */
+  readonly bodyIdleMs?: number;
+}
+
+/** What the git service counts. */
+export interface GitMetrics {
+  /** One finished POST; discovery and probes are not operations. */
+  operation(
+    operation: "fetch" | "clone" | "push",
+    status: "success" | "error" | "denied",
+    seconds: number,
+  ): void;
+  bytes(direction: "in" | "out", count: number): void;
+  /** One per push that carries commands. */
+  authorization(result: "allowed" | "denied"): void;
+  /** A client's child ended badly. */
+  processFailure(reason: "spawn" | "exit" | "timeout" | "killed"): void;
+}
+
+/** Counts nothing. */
+export const noMetrics: GitMetrics = {
+  operation: () => {},
+  bytes: () => {},
+  authorization: () => {},
+  processFailure: () => {},
+};
+
+/** What {@link createGitHttp} needs. */
+export interface GitHttpOptions {
+  readonly git: Git;
+  readonly repositories: Repositories;
+  readonly gate: PushGate;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: GitHttpLimits;
+  readonly metrics?: GitMetrics;
+}
+
+const MAX_FETCH_REQUEST_BYTES = 32 << 20;
+const QUEUE_WAIT_MS = 30_000;
+const BODY_IDLE_MS = 60_000;
+
+/** What the handlers of one server share. */
+export class GitHttpContext {
+  readonly git: Git;
+  readonly repositories: Repositories;
+  readonly gate: PushGate;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: GitHttpLimits;
+  readonly metrics: GitMetrics;
+  readonly places: ProcessGate;
+  /** Aborts when the service has been told to end everything. */
+  readonly stopping = new AbortController();
+  readonly #pushes = new Set<Promise<void>>();
+
+  constructor(options: GitHttpOptions) {
+    this.git = options.git;
+    this.repositories = options.repositories;
+    this.gate = options.gate;
+    this.clock = options.clock;
+    this.log = options.log;
+    this.limits = options.limits;
+    this.metrics = options.metrics ?? noMetrics;
+    this.places = new ProcessGate(
+      options.limits.maxGitProcesses,
+      options.limits.queueWaitMs ?? QUEUE_WAIT_MS,
+      options.clock,
+    );
+  }
+
+  /** Limits for the body of a fetch. */
+  fetchBody(onBytes: (count: number) => void) {
+    return this.#body(MAX_FETCH_REQUEST_BYTES, onBytes);
+  }
+
+  /** Limits for the body of a push: above git's own limit, whose refusal clients can show. */
+  pushBody(onBytes: (count: number) => void) {
+    const { maxPushBytes } = this.limits;
+    return this.#body(maxPushBytes > 0 ? Math.ceil(maxPushBytes * 1.1) : Infinity, onBytes);
+  }
+
+  #body(maxBytes: number, onBytes: (count: number) => void) {
+    return { maxBytes, idleMs: this.limits.bodyIdleMs ?? BODY_IDLE_MS, clock: this.clock, onBytes };
+  }
+
+  /** Remembers a push that goes on without its client, until it ends. */
+  track(push: Promise<void>): void {
+    const tracked: Promise<void> = push.finally(() => this.#pushes.delete(tracked));
+    this.#pushes.add(tracked);
+  }
+
+  /** Resolves when no push is running. */
+  async pushesEnded(): Promise<void> {
+    while (this.#pushes.size > 0) await Promise.all(this.#pushes);
+  }
+
+  /** Text of git's that a client may see. */
+  clean(text: string, ref: RepositoryRef): string {
+    return this.repositories.clean(text, ref);
+  }
+}
+
+/** Calls `onIdle` once when {@link touch} has not been called for `limitMs`. */
+export class IdleWatch {
+  readonly #clock: Clock;
+  readonly #over = new AbortController();
+  #last: number;
+
+  constructor(clock: Clock, limitMs: number, onIdle: () => void) {
+    this.#clock = clock;
+    this.#last = clock.now();
+    this.#watch(limitMs, onIdle);
+  }
+
+  /** Something moved. */
+  touch(): void {
+    this.#last = this.#clock.now();
+  }
+
+  /** Ends the watch. */
+  stop(): void {
+    this.#over.abort();
+  }
+
+  async #watch(limitMs: number, onIdle: () => void): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      const left = this.#last + limitMs - this.#clock.now();
+      if (left <= 0) return onIdle();
+      await this.#clock.sleep(left, this.#over.signal);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { decodeNpub } from "../nostr/mod.ts";
+import { directoriesIn, isCreationName } from "./repository_names.ts";
+
+/** A lock file this old belongs to nobody. */
+const STALE_LOCK_MS = 3_600_000;
+/** Entries looked at per repository when searching for lock files. */
+const MAX_ENTRIES = 200_000;
+
+/**
+ * Removes what killed git children leave in a repository nobody uses: quarantine directories,
+ * temporary packs, and lock files older than one hour at `now` (ms).
+ */
+export async function removeLeftovers(path: string, now: number): Promise<void> {
+  for (const name of await namesIn(`${path}/objects`)) {
+    if (/^(tmp_objdir-)?incoming-/.test(name) || name.startsWith("tmp_objdir-")) {
+      await removeTree(`${path}/objects/${name}`);
+    }
+  }
+  for (const name of await namesIn(`${path}/objects/pack`)) {
+    if (name.startsWith("tmp_")) await removeTree(`${path}/objects/pack/${name}`);
+  }
+  await removeStaleLocks(path, now);
+}
+
+/** Removes repositories under `root` that were still being created when the server stopped. */
+export async function removeStaleCreations(root: string): Promise<void> {
+  for (const folder of await directoriesIn(root)) {
+    if (decodeNpub(folder) === undefined) continue;
+    for (const name of await directoriesIn(`${root}/${folder}`)) {
+      if (isCreationName(name)) await removeTree(`${root}/${folder}/${name}`);
+    }
+  }
+}
+
+async function removeStaleLocks(path: string, now: number): Promise<void> {
+  const folders = [`${path}/refs`];
+  for (const name of await namesIn(path)) await removeIfStale(`${path}/${name}`, now);
+  for (let looked = 0; folders.length > 0 && looked < MAX_ENTRIES;) {
+    const folder = folders.pop()!;
+    for (const name of await namesIn(folder)) {
+      looked++;
+      const entry = await Deno.lstat(`${folder}/${name}`).catch(() => undefined);
+      if (entry?.isDirectory) folders.push(`${folder}/${name}`);
+      else await removeIfStale(`${folder}/${name}`, now);
+    }
+  }
+}
+
+async function removeIfStale(file: string, now: number): Promise<void> {
+  if (!file.endsWith(".lock")) return;
+  const entry = await Deno.lstat(file).catch(() => undefined);
+  if (entry?.isFile && entry.mtime && now - entry.mtime.getTime() > STALE_LOCK_MS) await removeTree(file);
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(path)) names.push(entry.name);
+  } catch {
+    // Nothing there.
+  }
+  return names;
+}
+
+async function removeTree(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch(() => {});
+}

@@ -1,0 +1,24 @@
+/** Git: child processes, repositories on disk, and the smart HTTP service. */
+export * from "./alignment.ts";
+export {
+  type AllowedProtocol,
+  createGit,
+  type Git,
+  type GitOptions,
+  type GitResult,
+  type GitRunOptions,
+  gitVersion,
+} from "./git.ts";
+export type { GitChild, GitExit } from "./git_process.ts";
+export { withoutHostPaths } from "./host_paths.ts";
+export { createGitHttp, type GitHttp } from "./http.ts";
+export { type GitHttpLimits, type GitHttpOptions, type GitMetrics, noMetrics } from "./http_context.ts";
+export type { ObjectType } from "./objects.ts";
+export { type GitPath, type GitSubpath, parseGitPath, parseRepositorySegments } from "./path.ts";
+export { isBothZero, type RefCommand } from "./push_commands.ts";
+export * from "./push_gate.ts";
+export { REFUSAL_PREFIX } from "./push_report.ts";
+export { type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
+export { type RemovalResult, Repositories, type RepositoriesOptions } from "./repository.ts";
+export type { RepositoryRef } from "./repository_ref.ts";
+export type { GitVersion } from "./settings.ts";

@@ -1,0 +1,273 @@
+import { encodeNpub, identifierProblem, isHex64 } from "../nostr/mod.ts";
+import type { Logger } from "../observe/log.ts";
+import { type Clock, type Random, randomHex } from "../world/mod.ts";
+import { type AlignmentResult, type AlignmentTarget, alignRepository } from "./alignment.ts";
+import type { Git } from "./git.ts";
+import { withoutHostPaths } from "./host_paths.ts";
+import { removeLeftovers, removeStaleCreations } from "./leftovers.ts";
+import { completeObjects, copyObjects, type ObjectType, presentObjects } from "./objects.ts";
+import { changeRefs, readRefs, type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
+import type { RepositoryRef } from "./repository_ref.ts";
+import { isTrashName, listRepositories } from "./repository_names.ts";
+
+/** What became of a removal (purgatory 2.4). */
+export type RemovalResult = "removed" | "absent" | "in-use" | "has-refs" | "failed";
+
+/** What {@link Repositories} needs. */
+export interface RepositoriesOptions {
+  readonly git: Git;
+  /** Absolute; created when missing. */
+  readonly gitDataPath: string;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const TIMEOUT_MS = 60_000;
+
+/** Kept in each repository as well, so that the directory can be taken over by another server. */
+const PERSISTED_CONFIG = `[uploadpack]
+\tallowTipSHA1InWant = true
+\tallowReachableSHA1InWant = true
+\tallowAnySHA1InWant = true
+\tallowFilter = true
+`;
+
+/**
+ * The bare repositories on disk: `<gitDataPath>/<npub>/<identifier>.git`. Methods that change a
+ * repository expect the caller to hold the lock of its identifier.
+ */
+export class Repositories {
+  readonly #options: RepositoriesOptions;
+  readonly #root: string;
+  readonly #uses = new Map<string, number>();
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(options: RepositoriesOptions) {
+    if (!options.gitDataPath.startsWith("/")) throw new Error("the git data path must be absolute");
+    this.#options = options;
+    this.#root = options.gitDataPath.replace(/\/+$/, "");
+  }
+
+  /** The directory that holds all repositories. */
+  get root(): string {
+    return this.#root;
+  }
+
+  /** The directory of a repository, existing or not. Throws when `ref` is no repository name. */
+  path(ref: RepositoryRef): string {
+    if (!isHex64(ref.owner) || identifierProblem(ref.identifier) !== undefined) {
+      throw new RepositoryError("not a repository name");
+    }
+    const folder = `${this.#root}/${encodeNpub(ref.owner)}`;
+    const path = `${folder}/${ref.identifier}.git`;
+    if (path.slice(0, path.lastIndexOf("/")) !== folder) throw new RepositoryError("not a repository name");
+    return path;
+  }
+
+  /** True when the repository has a HEAD file and an objects directory. */
+  async exists(ref: RepositoryRef): Promise<boolean> {
+    const path = this.path(ref);
+    const [head, objects] = await Promise.all([
+      Deno.lstat(`${path}/HEAD`).catch(() => undefined),
+      Deno.stat(`${path}/objects`).catch(() => undefined),
+    ]);
+    return head !== undefined && !head.isDirectory && objects?.isDirectory === true;
+  }
+
+  /**
+   * Creates the empty repository unless it exists: SHA-1, HEAD `refs/heads/master`, complete before it
+   * becomes visible. Throws {@link RepositoryError} when the disk does not allow it.
+   */
+  async ensure(ref: RepositoryRef): Promise<"created" | "present"> {
+    if (await this.exists(ref)) return "present";
+    const path = this.path(ref);
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    const temporary = `${folder}/.new-${randomHex(this.#options.random, 16)}`;
+    try {
+      await Deno.mkdir(folder, { recursive: true, mode: 0o750 });
+      await this.#initialise(temporary);
+      await Deno.rename(temporary, path);
+      return "created";
+    } catch (error) {
+      await Deno.remove(temporary, { recursive: true }).catch(() => {});
+      if (await this.exists(ref)) return "present"; // somebody else was faster
+      if (error instanceof RepositoryError) throw error;
+      throw new RepositoryError(`a repository could not be created: ${this.clean(String(error))}`);
+    }
+  }
+
+  async #initialise(path: string): Promise<void> {
+    const result = await this.#options.git.run([
+      "init",
+      "--bare",
+      "--quiet",
+      "--template=",
+      "--initial-branch=master",
+      "--object-format=sha1",
+      "--end-of-options",
+      path,
+    ], { timeoutMs: TIMEOUT_MS });
+    if (result.code !== 0) {
+      throw new RepositoryError(`a repository could not be created: ${this.clean(result.stderr).trim()}`);
+    }
+    await Deno.writeTextFile(`${path}/config`, PERSISTED_CONFIG, { append: true });
+  }
+
+  /**
+   * Moves the repository away and deletes it in the background. Refuses while it is in use and, unless
+   * `force`, while it holds branches or tags.
+   */
+  async remove(ref: RepositoryRef, options: { readonly force: boolean }): Promise<RemovalResult> {
+    const path = this.path(ref);
+    const entry = await Deno.lstat(path).catch(() => undefined);
+    if (entry === undefined) return "absent";
+    if (!entry.isDirectory || entry.isSymlink) return "failed";
+    if (this.uses(ref) > 0) return "in-use";
+    if (!options.force) {
+      const state = await this.readRefs(ref).catch(() => undefined);
+      if (state === undefined) return "failed";
+      if ([...state.refs.keys()].some((name) => /^refs\/(heads|tags)\//.test(name))) return "has-refs";
+    }
+    const grave = `${this.#root}/.trash/${randomHex(this.#options.random, 16)}`;
+    const mkdir = await Deno.mkdir(`${this.#root}/.trash`, { recursive: true, mode: 0o750 }).catch(() =>
+      "failed"
+    );
+    if (mkdir === "failed") return "failed";
+    if (this.uses(ref) > 0) return "in-use";
+    if (!renameNow(path, grave)) return "failed";
+    this.#inBackground(grave);
+    await Deno.remove(path.slice(0, path.lastIndexOf("/"))).catch(() => {}); // only when empty
+    return "removed";
+  }
+
+  /** Protects the directory from removal until the returned function is called (idempotent). */
+  use(ref: RepositoryRef): () => void {
+    const path = this.path(ref);
+    this.#uses.set(path, (this.#uses.get(path) ?? 0) + 1);
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      const left = (this.#uses.get(path) ?? 1) - 1;
+      if (left > 0) this.#uses.set(path, left);
+      else this.#uses.delete(path);
+    };
+  }
+
+  /** How many uses are open. */
+  uses(ref: RepositoryRef): number {
+    return this.#uses.get(this.path(ref)) ?? 0;
+  }
+
+  /** All refs and HEAD, in one child. Throws {@link RepositoryError}. */
+  async readRefs(ref: RepositoryRef): Promise<RepositoryRefs> {
+    return await readRefs(this.#options.git, this.path(ref));
+  }
+
+  /** Types of the objects that exist (existence only). */
+  async present(ref: RepositoryRef, oids: Iterable<string>): Promise<ReadonlyMap<string, ObjectType>> {
+    return await presentObjects(this.#options.git, this.path(ref), oids);
+  }
+
+  /** The objects that exist with everything they reach (purgatory 4.4). */
+  async complete(ref: RepositoryRef, oids: Iterable<string>): Promise<ReadonlySet<string>> {
+    return await completeObjects(this.#options.git, this.path(ref), oids);
+  }
+
+  /**
+   * Copies objects with their history; false when git refused (then nothing may be assumed about the
+   * target). Written refs: none. Both repositories count as used meanwhile.
+   */
+  async copyObjects(
+    from: RepositoryRef,
+    to: RepositoryRef,
+    oids: Iterable<string>,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const releases = [this.use(from), this.use(to)];
+    try {
+      const result = await copyObjects(this.#options.git, this.path(from), this.path(to), oids, signal);
+      if (result.code === 0) return true;
+      this.#options.log.warn("copying objects between repositories failed", {
+        code: result.code,
+        text: this.clean(result.stderr).slice(-500),
+      });
+      return false;
+    } finally {
+      releases.forEach((release) => release());
+    }
+  }
+
+  /** Makes branches, tags and HEAD equal to a state (git-http 2.12). Throws {@link RepositoryError}. */
+  async align(ref: RepositoryRef, target: AlignmentTarget): Promise<AlignmentResult> {
+    return await alignRepository(this.#options.git, this.path(ref), target);
+  }
+
+  /** Changes single refs of any namespace, each guarded by its old value; returns the refused ones. */
+  async changeRefs(ref: RepositoryRef, changes: readonly RefChange[]): Promise<readonly string[]> {
+    return await changeRefs(this.#options.git, this.path(ref), changes);
+  }
+
+  /** Removes what killed children left behind, unless others than `ownUses` use the repository. */
+  async cleanLeftovers(ref: RepositoryRef, ownUses = 0): Promise<void> {
+    if (this.uses(ref) > ownUses) return;
+    await removeLeftovers(this.path(ref), this.#options.clock.now());
+  }
+
+  /** All hosted repositories, in no particular order. */
+  async list(): Promise<RepositoryRef[]> {
+    return await listRepositories(this.#root);
+  }
+
+  /** At start: deletes what earlier runs moved away or left half created. Dated clean-up folders stay. */
+  async emptyTrash(): Promise<void> {
+    const trash = `${this.#root}/.trash`;
+    const names: string[] = [];
+    try {
+      for await (const entry of Deno.readDir(trash)) if (isTrashName(entry.name)) names.push(entry.name);
+    } catch {
+      // No trash yet.
+    }
+    for (const name of names) await this.#delete(`${trash}/${name}`);
+    await removeStaleCreations(this.#root);
+  }
+
+  /** Resolves when background deletions are done. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#background);
+  }
+
+  /** `text` without host paths, fit for clients. */
+  clean(text: string, ref?: RepositoryRef): string {
+    return withoutHostPaths(text, this.knownPaths(ref));
+  }
+
+  /** The paths {@link clean} removes, longest first. */
+  knownPaths(ref?: RepositoryRef): readonly string[] {
+    return [...(ref ? [this.path(ref)] : []), this.#root, this.#options.git.homePath];
+  }
+
+  #inBackground(path: string): void {
+    const work: Promise<void> = this.#delete(path).finally(() => this.#background.delete(work));
+    this.#background.add(work);
+  }
+
+  async #delete(path: string): Promise<void> {
+    await Deno.remove(path, { recursive: true }).catch((error) => {
+      this.#options.log.warn("a removed repository could not be deleted from the trash", {
+        error: this.clean(String(error)),
+      });
+    });
+  }
+}
+
+/** Synchronous, so that no use can begin between the last check and the move. */
+function renameNow(from: string, to: string): boolean {
+  try {
+    Deno.renameSync(from, to);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,186 @@
+import { childStream, FetchOutputFilter } from "./child_stream.ts";
+import type { GitChild } from "./git_process.ts";
+import { type GitHttpContext, IdleWatch } from "./http_context.ts";
+import { encodePkt } from "./pkt_line.ts";
+import { reasonLine } from "./push_report.ts";
+import type { RepositoryRef } from "./repository_ref.ts";
+import { BodyError, openBody, pump, type PumpEnd } from "./request_body.ts";
+import { gitResponse, internalError, plainResponse, tooBusy } from "./response.ts";
+
+const RESULT_TYPE = "application/x-git-upload-pack-result";
+
+/** The value of a `Git-Protocol` header that may reach git; undefined when absent or odd. */
+export function gitProtocol(request: Request): string | undefined {
+  const value = request.headers.get("git-protocol");
+  return value !== null && /^[A-Za-z0-9=:._-]{1,256}$/.test(value) ? value : undefined;
+}
+
+/**
+ * Answers `POST …/git-upload-pack` (git-http 1.7): both directions stream, with back-pressure.
+ * `release` is called when the child is gone.
+ */
+export async function uploadPack(
+  context: GitHttpContext,
+  ref: RepositoryRef,
+  request: Request,
+  release: () => void,
+): Promise<Response> {
+  const prepared = await prepare(context, request);
+  if (prepared instanceof Response) {
+    release();
+    return prepared;
+  }
+  return await start(context, ref, request, prepared, release);
+}
+
+interface PreparedFetch {
+  readonly body: ReadableStreamDefaultReader<Uint8Array>;
+  readonly head: Uint8Array;
+  readonly leave: () => void;
+  readonly startedAt: number;
+}
+
+/** Reads the first bytes and waits for a place; a response when either fails. */
+async function prepare(context: GitHttpContext, request: Request): Promise<PreparedFetch | Response> {
+  const startedAt = context.clock.now();
+  const body = openBody(request, context.fetchBody((count) => context.metrics.bytes("in", count)));
+  if (body instanceof Response) return body;
+  const head = await body.read().catch((error: BodyError) => error);
+  if (head instanceof Error) return head instanceof BodyError ? head.toResponse() : internalError();
+  if (head.done) return plainResponse(400, "Git error: empty request body");
+  const leave = await context.places.enter(request.signal);
+  if (!leave) {
+    await body.cancel().catch(() => {});
+    return tooBusy();
+  }
+  return { body, head: head.value, leave, startedAt };
+}
+
+async function start(
+  context: GitHttpContext,
+  ref: RepositoryRef,
+  request: Request,
+  { body, head, leave, startedAt }: PreparedFetch,
+  release: () => void,
+): Promise<Response> {
+  const operation = operationOf(head);
+  const finish = (status: "success" | "error") => {
+    if (operation) context.metrics.operation(operation, status, (context.clock.now() - startedAt) / 1000);
+  };
+  const protocol = gitProtocol(request);
+  let child: GitChild;
+  try {
+    child = context.git.spawn(
+      ["upload-pack", "--stateless-rpc", "--strict", context.repositories.path(ref)],
+      { signal: context.stopping.signal, ...(protocol !== undefined && { protocol }) },
+    );
+  } catch {
+    leave();
+    release();
+    context.metrics.processFailure("spawn");
+    finish("error");
+    return internalError();
+  }
+  const run = new FetchRun(context, ref, child, request.signal, () => (leave(), release()), finish);
+  return await run.answer(
+    pump(head, body, child.stdin, { clock: context.clock, onProgress: () => run.touch() }),
+  );
+}
+
+/** What the first bytes of a request ask for; `ls-refs` of protocol v2 is no transfer. */
+function operationOf(head: Uint8Array): "fetch" | "clone" | undefined {
+  const text = new TextDecoder("latin1").decode(head.subarray(0, 1 << 20));
+  if (text.includes("command=ls-refs")) return undefined;
+  return /[0-9a-f]{4}have [0-9a-f]{40}/.test(text) ? "fetch" : "clone";
+}
+
+/** One running upload-pack and its answer. */
+class FetchRun {
+  readonly #watch: IdleWatch;
+  #timedOut = false;
+
+  constructor(
+    readonly context: GitHttpContext,
+    readonly ref: RepositoryRef,
+    readonly child: GitChild,
+    readonly signal: AbortSignal,
+    leave: () => void,
+    readonly finish: (status: "success" | "error") => void,
+  ) {
+    this.#watch = new IdleWatch(context.clock, context.limits.gitTimeoutMs, () => {
+      this.#timedOut = true;
+      child.kill();
+    });
+    const kill = () => child.kill();
+    signal.addEventListener("abort", kill, { once: true });
+    if (signal.aborted) kill();
+    child.ended.then(() => {
+      signal.removeEventListener("abort", kill);
+      this.#watch.stop();
+      leave();
+    });
+  }
+
+  touch(): void {
+    this.#watch.touch();
+  }
+
+  async answer(input: Promise<PumpEnd>): Promise<Response> {
+    const reader = this.child.stdout.getReader();
+    const output = reader.read().catch(() => ({ done: true, value: undefined }) as const);
+    const failure = input.then((end) => end instanceof BodyError ? end : new Promise<never>(() => {}));
+    const first = await Promise.race([output, failure]);
+    if (first instanceof BodyError) {
+      this.child.kill();
+      await reader.cancel().catch(() => {});
+      this.finish("error");
+      return first.toResponse();
+    }
+    if (first.value === undefined) return await this.#withoutOutput(input);
+    this.touch();
+    return gitResponse(
+      RESULT_TYPE,
+      childStream({
+        child: this.child,
+        reader,
+        head: first.value,
+        filter: new FetchOutputFilter(this.context.repositories.knownPaths(this.ref)),
+        before: input,
+        onBytes: (count) => {
+          this.touch();
+          this.context.metrics.bytes("out", count);
+        },
+        onEnd: ({ code, signal }, cut) => {
+          this.#count(code, signal);
+          this.finish(cut || code !== 0 ? "error" : "success");
+        },
+      }),
+    );
+  }
+
+  async #withoutOutput(input: Promise<PumpEnd>): Promise<Response> {
+    const exit = await this.child.ended;
+    await input;
+    this.#count(exit.code, exit.signal);
+    this.finish(exit.code === 0 ? "success" : "error");
+    if (exit.signal !== undefined) return internalError();
+    if (exit.code === 0) return gitResponse(RESULT_TYPE, null);
+    return gitResponse(
+      RESULT_TYPE,
+      encodePkt(`ERR ${errorText(this.context, this.ref, this.child.stderr())}\n`),
+    );
+  }
+
+  #count(code: number, signal: string | undefined): void {
+    if (this.#timedOut) this.context.metrics.processFailure("timeout");
+    else if (signal !== undefined && !this.signal.aborted) this.context.metrics.processFailure("killed");
+    else if (code !== 0 && signal === undefined) this.context.metrics.processFailure("exit");
+  }
+}
+
+/** One line of git's stderr that says what went wrong, fit for clients. */
+export function errorText(context: GitHttpContext, ref: RepositoryRef, stderr: string): string {
+  const lines = context.clean(stderr, ref).split("\n").filter((line) => line.trim() !== "");
+  const telling = lines.find((line) => line.startsWith("fatal: ")) ?? lines.at(-1) ?? "git failed";
+  return reasonLine(telling.replace(/^(fatal|error): /, ""));
+}

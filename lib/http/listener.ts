@@ -1,0 +1,59 @@
+import { plain, setCommonHeaders } from "./common_headers.ts";
+
+/** Answers one request; `peer` is the address of the TCP peer. */
+export type Handler = (request: Request, peer: string) => Promise<Response>;
+
+/** A bound port. Requests get 503 until {@link Listener.serve} and after {@link Listener.refuse}. */
+export interface Listener {
+  readonly port: number;
+  /** Starts answering. */
+  serve(handler: Handler): void;
+  /** New requests get 503, the health paths excepted; what is in flight goes on. */
+  refuse(): void;
+  /** Waits for requests in flight, at most `graceMs`, and closes the port. */
+  close(graceMs: number): Promise<void>;
+}
+
+const HEALTH_PATHS = /^\/(?:healthz?|readyz?)$/;
+
+/**
+ * Binds before anything else is touched, so that a second instance changes nothing.
+ * Throws one sentence when the address cannot be bound.
+ */
+export function bind(address: { readonly hostname: string; readonly port: number }): Listener {
+  let handler: Handler | undefined;
+  let refusing = false;
+  const stopped = new AbortController();
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve({
+      ...address,
+      signal: stopped.signal,
+      onListen: () => {},
+      onError: () => unavailable(),
+      handler: (request, { remoteAddr }) => {
+        const admitted = handler && (!refusing || HEALTH_PATHS.test(new URL(request.url).pathname));
+        return admitted ? handler!(request, (remoteAddr as Deno.NetAddr).hostname) : unavailable();
+      },
+    });
+  } catch (error) {
+    const reason = error instanceof Deno.errors.AddrInUse ? "address in use" : String(error);
+    throw new Error(`cannot listen on ${address.hostname}:${address.port}: ${reason}`);
+  }
+  return {
+    port: server.addr.port,
+    serve: (next) => void (handler = next),
+    refuse: () => void (refusing = true),
+    close: async (graceMs) => {
+      const timer = setTimeout(() => stopped.abort(), graceMs);
+      await server.shutdown();
+      clearTimeout(timer);
+    },
+  };
+}
+
+function unavailable(): Response {
+  const response = plain(503, "not serving requests now", { "Retry-After": "5", Connection: "close" });
+  setCommonHeaders(response.headers);
+  return response;
+}

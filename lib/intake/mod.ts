@@ -1,0 +1,2 @@
+/** Door 1: admits events. */
+export * from "./intake.ts";

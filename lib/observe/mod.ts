@@ -1,0 +1,4 @@
+/** What the operator sees: the log. */
+export * from "./log.ts";
+export * from "./log_filter.ts";
+export * from "./logger.ts";

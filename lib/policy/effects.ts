@@ -1,0 +1,59 @@
+import type { NostrEvent, Refusal, State } from "../nostr/mod.ts";
+import type { WaitingAnnouncement, WaitingState } from "../store/types.ts";
+
+/** The text GRASP-01 gives for an event kept back until its git data is here. */
+export const HELD_MESSAGE = "purgatory: won't be served until git data arrives";
+export const IN_PURGATORY_MESSAGE = "duplicate: in purgatory";
+export const STORED_ALREADY_MESSAGE = "duplicate: already have this event";
+export const NEWER_VERSION_MESSAGE = "duplicate: have a newer version";
+
+/** What `OK true` says: `accepted` carries no text; the others explain why nothing is served (yet). */
+export type Acceptance = {
+  readonly ok: true;
+  readonly outcome: "accepted" | "held" | "duplicate";
+  readonly message: string;
+};
+
+/** The answer to an event. */
+export type Verdict = Acceptance | Refusal;
+
+/**
+ * What a decision changes, as plain data. The executor applies them as one unit of work: git first,
+ * then one database transaction, then notifications.
+ */
+export type Effect =
+  /** Create the bare repository if missing; its failure refuses the event and keeps nothing. */
+  | { readonly type: "ensureRepository"; readonly owner: string }
+  /** Delete a repository that no longer waits for data (never one with branches or tags). */
+  | { readonly type: "removeRepository"; readonly owner: string }
+  /** Serve the event and broadcast it once it is the current version. */
+  | { readonly type: "serve"; readonly event: NostrEvent; readonly hosted?: boolean }
+  | { readonly type: "holdAnnouncement"; readonly row: WaitingAnnouncement }
+  | { readonly type: "dropAnnouncement"; readonly owner: string }
+  | { readonly type: "holdState"; readonly row: WaitingState }
+  | { readonly type: "dropState"; readonly id: string }
+  | { readonly type: "rememberExpired"; readonly id: string; readonly at: number }
+  | { readonly type: "forgetExpired"; readonly id: string }
+  /** Re-evaluate what waits for this identifier, after the effects before it. */
+  | { readonly type: "release"; readonly incoming?: State };
+
+/** A pure decision: the answer, and what has to happen for it to be true. */
+export interface Decision {
+  readonly verdict: Verdict;
+  readonly effects: readonly Effect[];
+}
+
+/** Accepted and served. */
+export const ACCEPTED: Acceptance = { ok: true, outcome: "accepted", message: "" };
+/** Accepted into purgatory. */
+export const HELD: Acceptance = { ok: true, outcome: "held", message: HELD_MESSAGE };
+
+/** Nothing to do; `message` says why. */
+export function duplicate(message: string): Decision {
+  return { verdict: { ok: true, outcome: "duplicate", message }, effects: [] };
+}
+
+/** Refused; nothing changes. */
+export function refused(refusal: Refusal): Decision {
+  return { verdict: refusal, effects: [] };
+}

@@ -1,0 +1,11 @@
+/** Pure decisions: an event or a push and a view of what we know in, a verdict and effects as data out. */
+export * from "./announcement.ts";
+export * from "./curation.ts";
+export * from "./durations.ts";
+export * from "./effects.ts";
+export * from "./expiry.ts";
+export * from "./maintainers.ts";
+export * from "./push.ts";
+export * from "./release.ts";
+export * from "./state.ts";
+export * from "./view.ts";

@@ -1,0 +1,130 @@
+import { encodeNpub, type NostrEvent, type Refusal, refuse } from "../nostr/mod.ts";
+import type { Effect } from "../policy/mod.ts";
+import type { Changes, InsertVerdict } from "../store/mod.ts";
+import { release, type ReleaseParts } from "./release.ts";
+
+/** What applying a decision led to. */
+export type Applied =
+  | {
+    readonly ok: true;
+    /** Verdict of the store per served event id. */
+    readonly verdicts: ReadonlyMap<string, InsertVerdict>;
+    /** Ids a `release` effect put into service. */
+    readonly released: ReadonlySet<string>;
+  }
+  | Refusal;
+
+/**
+ * Applies the effects of one decision for one identifier as one unit of work: repositories first,
+ * then one database transaction, then notifications, then a release if asked for. The caller holds
+ * the identifier's lock. A refusal means that nothing was kept.
+ */
+export async function applyEffects(
+  parts: ReleaseParts,
+  identifier: string,
+  effects: readonly Effect[],
+): Promise<Applied> {
+  const created = await ensureRepositories(parts, identifier, effects);
+  if (!created.ok) return created;
+  let verdicts: ReadonlyMap<string, InsertVerdict>;
+  try {
+    verdicts = await commitEffects(parts, identifier, effects);
+  } catch (error) {
+    parts.log.error("unit of work could not be committed", { repo: identifier, error: String(error) });
+    for (const owner of created.owners) {
+      await parts.repositories.remove({ owner, identifier }, { force: false });
+    }
+    return refuse("error", "db_error", "could not store event");
+  }
+  await removeRepositories(parts, identifier, effects);
+  const wanted = effects.find((effect) => effect.type === "release");
+  const released = wanted
+    ? await release(parts, { identifier, ...(wanted.incoming && { incoming: wanted.incoming }) })
+    : new Set<string>();
+  return { ok: true, verdicts, released };
+}
+
+/** Creates missing repositories; the owners whose repository did not exist before are returned. */
+async function ensureRepositories(
+  { repositories, log }: ReleaseParts,
+  identifier: string,
+  effects: readonly Effect[],
+): Promise<{ ok: true; owners: readonly string[] } | Refusal> {
+  const owners: string[] = [];
+  for (const effect of effects) {
+    if (effect.type !== "ensureRepository") continue;
+    const repository = { owner: effect.owner, identifier };
+    try {
+      if (await repositories.exists(repository)) continue;
+      await repositories.ensure(repository);
+      owners.push(effect.owner);
+    } catch (error) {
+      log.error("repository could not be created", {
+        repo: identifier,
+        npub: encodeNpub(effect.owner),
+        error: String(error),
+      });
+      for (const owner of owners) await repositories.remove({ owner, identifier }, { force: false });
+      return refuse("error", "other", "could not create repository");
+    }
+  }
+  return { ok: true, owners };
+}
+
+async function commitEffects(
+  { store, notify, counters }: ReleaseParts,
+  identifier: string,
+  effects: readonly Effect[],
+): Promise<ReadonlyMap<string, InsertVerdict>> {
+  const served = effects.filter((effect) => effect.type === "serve");
+  const changes = changesOf(identifier, effects);
+  if (Object.values(changes).every((list) => list.length === 0)) return new Map();
+  const verdicts = await store.commit(changes);
+  const stored: NostrEvent[] = [];
+  served.forEach(({ event }, index) => {
+    if (verdicts[index] === "stored") stored.push(event);
+  });
+  for (const event of stored) {
+    counters.stored(event.kind);
+    notify(event);
+  }
+  return new Map(served.map(({ event }, index) => [event.id, verdicts[index]!]));
+}
+
+/** The database half of `effects`. Removals come before puts, so dropping and holding a row again works. */
+function changesOf(
+  identifier: string,
+  effects: readonly Effect[],
+): Required<Omit<Changes, "putDirty" | "removeDirty">> {
+  const of = <T extends Effect["type"]>(type: T) =>
+    effects.filter((effect): effect is Extract<Effect, { type: T }> => effect.type === type);
+  return {
+    insertEvents: of("serve").map(({ event, hosted }) => ({
+      event,
+      ...(hosted !== undefined && { hosted }),
+    })),
+    putAnnouncements: of("holdAnnouncement").map(({ row }) => row),
+    removeAnnouncements: of("dropAnnouncement").map(({ owner }) => ({ owner, identifier })),
+    putStates: of("holdState").map(({ row }) => row),
+    removeStates: of("dropState").map(({ id }) => id),
+    putExpired: of("rememberExpired").map(({ id, at }) => ({ id, at })),
+    removeExpired: of("forgetExpired").map(({ id }) => id),
+  };
+}
+
+async function removeRepositories(
+  { repositories, log }: ReleaseParts,
+  identifier: string,
+  effects: readonly Effect[],
+) {
+  for (const effect of effects) {
+    if (effect.type !== "removeRepository") continue;
+    const result = await repositories.remove({ owner: effect.owner, identifier }, { force: false });
+    if (result === "removed" || result === "absent") continue;
+    log.warn("repository kept although its announcement left purgatory", {
+      repo: identifier,
+      npub: encodeNpub(effect.owner),
+      reason: result,
+    });
+  }
+}

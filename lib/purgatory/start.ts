@@ -1,0 +1,58 @@
+import { deadlineAfterRestart, DURATION } from "../policy/mod.ts";
+import type { WaitingAnnouncement } from "../store/mod.ts";
+import type { KeyedLock } from "../world/mod.ts";
+import { release, type ReleaseParts } from "./release.ts";
+
+/**
+ * What a start does before requests are accepted: deadlines are re-anchored, missing repositories of
+ * waiting announcements recreated, and everything that was completed just before a crash released.
+ */
+export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Promise<void> {
+  const { store, clock, log } = parts;
+  const now = clock.now();
+  const pending = await store.pendingAtStart();
+  await store.commit({
+    putAnnouncements: pending.announcements.map((row) => ({
+      ...row,
+      deadlineAt: deadlineAfterRestart(
+        row,
+        { fullMs: DURATION.announcementMs, capMs: DURATION.announcementCapMs },
+        now,
+      ),
+    })),
+    putStates: pending.states.map((row) => ({
+      ...row,
+      deadlineAt: deadlineAfterRestart(row, { fullMs: DURATION.stateMs, capMs: DURATION.stateCapMs }, now),
+    })),
+  });
+  for (const row of pending.announcements) await recreate(parts, row);
+  for (const { owner, identifier } of [...await store.dirtyMarks(), ...pending.announcements]) {
+    try {
+      await locks.run([identifier], () => release(parts, { identifier, receivedBy: owner }));
+    } catch (error) {
+      log.error("release at start failed, the next sweep tries again", {
+        repo: identifier,
+        error: String(error),
+      });
+    }
+  }
+  if (pending.announcements.length + pending.states.length > 0) {
+    log.info("purgatory restored", {
+      announcements: pending.announcements.length,
+      states: pending.states.length,
+    });
+  }
+}
+
+/** The event is what matters: a waiting announcement without its directory gets a new one. */
+async function recreate(
+  { repositories, log }: ReleaseParts,
+  { owner, identifier }: WaitingAnnouncement,
+): Promise<void> {
+  try {
+    await repositories.ensure({ owner, identifier });
+    await repositories.cleanLeftovers({ owner, identifier });
+  } catch (error) {
+    log.error("repository could not be recreated", { repo: identifier, error: String(error) });
+  }
+}

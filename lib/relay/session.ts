@@ -1,0 +1,265 @@
+import { Buffer } from "node:buffer";
+import type { Filter } from "../nostr/mod.ts";
+import type { Logger } from "../observe/log.ts";
+import type { Clock } from "../world/mod.ts";
+import { Inbox } from "./inbox.ts";
+import type { LiveSubscriptions } from "./live.ts";
+import {
+  answerIdOf,
+  NOTICE,
+  type Notice,
+  parseClientMessage,
+  parseFilters,
+  subscriptionIdProblem,
+} from "./messages.ts";
+import { Outbox, type OutboxSocket } from "./outbox.ts";
+import type { EventSink, RelayBounds, RelayLimits, RelayMetrics, RelayStore } from "./ports.ts";
+import { Subscription } from "./subscription.ts";
+import { TokenBucket } from "./token_bucket.ts";
+import { nextTurn } from "./turn.ts";
+
+/** What every connection shares. */
+export interface SessionDeps {
+  readonly limits: RelayLimits;
+  readonly bounds: RelayBounds;
+  readonly store: RelayStore;
+  readonly sink: EventSink;
+  readonly live: LiveSubscriptions;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: RelayMetrics;
+}
+
+/** Stored events sent in one turn of the event loop. */
+const EVENTS_PER_TURN = 500;
+/** WebSocket close codes (RFC 6455, 7.4.1). */
+const MESSAGE_TOO_BIG = 1009;
+const TRY_AGAIN_LATER = 1013;
+
+/**
+ * One client connection (NIP-01). Messages are handled in order, one at a time; only this class
+ * writes to its socket. A refusal never closes the connection, an exceeded transport limit does.
+ */
+export class Session {
+  readonly #deps: SessionDeps;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox<string | undefined>;
+  readonly #eventTokens: TokenBucket;
+  readonly #subscriptions = new Map<string, Subscription>();
+  #subscriptionBytes = 0;
+
+  constructor(deps: SessionDeps, socket: OutboxSocket) {
+    this.#deps = deps;
+    this.#outbox = new Outbox(socket, deps.clock, deps.bounds, deps.metrics);
+    this.#inbox = new Inbox(
+      (text) => this.#handle(text),
+      deps.bounds.queuedMessages,
+      deps.bounds.queuedBytes,
+    );
+    this.#eventTokens = new TokenBucket(deps.limits.maxEventsPerMinute, deps.clock);
+    this.#outbox.ended.addEventListener("abort", () => this.#release(), { once: true });
+  }
+
+  /** Takes one frame as the socket delivered it: a text, or bytes of a binary frame. */
+  receive(data: unknown): void {
+    if (this.#outbox.ended.aborted) return;
+    const text = typeof data === "string" ? data : undefined;
+    const bytes = text === undefined ? 0 : byteLength(text, this.#deps.limits.maxMessageBytes);
+    if (bytes > this.#deps.limits.maxMessageBytes) this.close(MESSAGE_TOO_BIG, "message too big");
+    else if (!this.#inbox.push(text, bytes)) this.close(TRY_AGAIN_LATER, "messages arrive too fast");
+  }
+
+  /** Takes no further messages; resolves when those received have been answered. */
+  finish(): Promise<void> {
+    return this.#inbox.finish();
+  }
+
+  /** Sends a NOTICE; the text is one of {@link NOTICE}, because peers react to words in it. */
+  notice(text: Notice): void {
+    this.#outbox.send("NOTICE", JSON.stringify(["NOTICE", text]));
+  }
+
+  /** Closes the connection after what is queued for it. */
+  close(code: number, reason: string): void {
+    this.#outbox.close(code, reason);
+  }
+
+  /** To be called when the socket has closed. */
+  end(): void {
+    this.#outbox.end();
+  }
+
+  #release(): void {
+    this.#inbox.discard();
+    for (const id of [...this.#subscriptions.keys()]) this.#drop(id);
+  }
+
+  async #handle(text: string | undefined): Promise<void> {
+    try {
+      // A client that reads no answers gets no further ones computed.
+      if (this.#outbox.isFull && !(await this.#outbox.drained())) return;
+      await this.#dispatch(text);
+    } catch (error) {
+      this.#deps.log.error("handling a client message failed", { error: String(error) });
+      this.notice(NOTICE.failed);
+    }
+  }
+
+  #dispatch(text: string | undefined): Promise<void> | void {
+    const { metrics } = this.#deps;
+    if (text === undefined) {
+      metrics.received("invalid");
+      return this.notice(NOTICE.binary);
+    }
+    const message = parseClientMessage(text);
+    metrics.received(message.type);
+    switch (message.type) {
+      case "EVENT":
+        return this.#event(message.value);
+      case "AUTH":
+        return this.#answerEvent(message.value, false, "invalid: no challenge was issued");
+      case "REQ":
+        return this.#withFilters(
+          message,
+          (filters) => this.#request(message.id, filters, text.length),
+          () => this.#drop(message.id),
+        );
+      case "COUNT":
+        return this.#withFilters(message, (filters) => this.#count(message.id, filters));
+      case "CLOSE":
+        return this.#drop(message.id);
+      case "invalid":
+        return this.notice(message.notice);
+    }
+  }
+
+  async #event(value: unknown): Promise<void> {
+    if (!this.#eventTokens.take()) {
+      return this.#answerEvent(value, false, "rate-limited: slow down");
+    }
+    try {
+      const answer = await this.#deps.sink.admit(value, "client");
+      this.#answerEvent(value, answer.accepted, answer.message, answer.id);
+    } catch (error) {
+      this.#deps.log.error("admitting an event failed", { error: String(error) });
+      this.#answerEvent(value, false, "error: could not process event");
+    }
+  }
+
+  /** Exactly one answer: an OK with the id as sent, or a NOTICE when there is no id to repeat. */
+  #answerEvent(value: unknown, accepted: boolean, message: string, readId?: string): void {
+    const id = answerIdOf(value) ?? readId;
+    if (id === undefined) this.notice(NOTICE.unparsable);
+    else this.#outbox.send("OK", JSON.stringify(["OK", id, accepted, message]));
+  }
+
+  #withFilters(
+    { id, filters: values }: { readonly id: string; readonly filters: readonly unknown[] },
+    use: (filters: readonly Filter[]) => Promise<void>,
+    refused?: () => void,
+  ): Promise<void> | void {
+    const { maxSubidLength, maxFiltersPerReq } = this.#deps.limits;
+    const idProblem = subscriptionIdProblem(id, maxSubidLength);
+    const filters = idProblem ?? parseFilters(values, maxFiltersPerReq);
+    if (typeof filters !== "string") return use(filters);
+    refused?.();
+    this.#closed(id, `invalid: ${filters}`);
+  }
+
+  async #request(id: string, filters: readonly Filter[], bytes: number): Promise<void> {
+    const subscription = this.#open(id, filters, bytes);
+    if (!subscription) return;
+    const wanted = filters.filter((filter) => filter.limit !== 0);
+    const stored = wanted.length === 0 ? [] : await this.#readStored(subscription, wanted);
+    if (!stored || !(await this.#sendStored(subscription, stored))) return;
+    this.#outbox.send("EOSE", `["EOSE",${JSON.stringify(id)}]`);
+    subscription.startLive(stored);
+  }
+
+  /** Registers a subscription for live events; undefined when the connection may not open it. */
+  #open(id: string, filters: readonly Filter[], bytes: number): Subscription | undefined {
+    const { limits, bounds, live, metrics } = this.#deps;
+    this.#drop(id);
+    if (this.#subscriptions.size >= limits.maxSubscriptions) {
+      this.#closed(id, "rate-limited: too many subscriptions");
+      return undefined;
+    }
+    if (this.#subscriptionBytes + bytes > bounds.subscriptionBytes) {
+      this.#closed(id, "rate-limited: the filters of all open subscriptions are too large");
+      return undefined;
+    }
+    const subscription = new Subscription(id, filters, bytes, {
+      outbox: this.#outbox,
+      bounds,
+      onOverflow: (overflowed) => this.#fail(overflowed, "error: more new events than could be held back"),
+    });
+    this.#subscriptions.set(id, subscription);
+    this.#subscriptionBytes += bytes;
+    live.add(subscription);
+    metrics.subscriptions(1);
+    return subscription;
+  }
+
+  async #readStored(
+    subscription: Subscription,
+    filters: readonly Filter[],
+  ): Promise<readonly string[] | undefined> {
+    try {
+      const { events } = await this.#deps.store.query(filters);
+      // An event this query saw may be on its way through publish: let it reach the held-back ones.
+      await nextTurn();
+      return events;
+    } catch (error) {
+      this.#deps.log.error("reading stored events failed", { error: String(error) });
+      this.#fail(subscription, "error: could not read stored events");
+      return undefined;
+    }
+  }
+
+  /** False when the subscription or the connection ended meanwhile. */
+  async #sendStored(subscription: Subscription, texts: readonly string[]): Promise<boolean> {
+    for (const [index, text] of texts.entries()) {
+      if (!subscription.isOpen || !subscription.send(text)) return false;
+      if (this.#outbox.isFull && !(await this.#outbox.drained())) return false;
+      if ((index + 1) % EVENTS_PER_TURN === 0) await nextTurn();
+    }
+    return subscription.isOpen;
+  }
+
+  async #count(id: string, filters: readonly Filter[]): Promise<void> {
+    try {
+      const count = await this.#deps.store.count(filters);
+      await nextTurn();
+      this.#outbox.send("COUNT", JSON.stringify(["COUNT", id, { count }]));
+    } catch (error) {
+      this.#deps.log.error("counting events failed", { error: String(error) });
+      this.#closed(id, "error: could not count events");
+    }
+  }
+
+  #fail(subscription: Subscription, reason: string): void {
+    if (this.#subscriptions.get(subscription.id) === subscription) this.#drop(subscription.id);
+    this.#closed(subscription.id, reason);
+  }
+
+  #closed(id: string, reason: string): void {
+    this.#outbox.send("CLOSED", JSON.stringify(["CLOSED", id, reason]));
+  }
+
+  #drop(id: string): void {
+    const subscription = this.#subscriptions.get(id);
+    if (!subscription) return;
+    this.#subscriptions.delete(id);
+    this.#subscriptionBytes -= subscription.bytes;
+    subscription.close();
+    this.#deps.live.remove(subscription);
+    this.#deps.metrics.subscriptions(-1);
+  }
+}
+
+/** Bytes of `text` in UTF-8; counted only when the answer can matter for `limit`. */
+function byteLength(text: string, limit: number): number {
+  const isSurelyWithin = text.length * 3 <= limit;
+  const isSurelyBeyond = text.length > limit;
+  return isSurelyWithin || isSurelyBeyond ? text.length : Buffer.byteLength(text);
+}

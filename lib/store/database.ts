@@ -1,0 +1,205 @@
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Client, createClient, LibsqlError, type ResultSet } from "@libsql/client";
+import type { Logger } from "../observe/log.ts";
+import { migrationsFrom, NewerSchemaError } from "./schema.ts";
+
+/** A value bound to a statement. Integers are bigint: the driver binds a number as REAL. */
+export type SqlValue = string | bigint | null;
+
+/** One prepared statement with its values. */
+export interface Statement {
+  readonly sql: string;
+  readonly args: readonly SqlValue[];
+}
+
+/** Where and how to open a database. */
+export interface DatabaseOptions {
+  /** A file path, a `file:`/`libsql:`/`http(s):` URL, or `:memory:`. */
+  readonly location: string;
+  /** Token for a remote database. */
+  readonly authToken?: string;
+  /** Hold the file against every other process while open. */
+  readonly exclusive: boolean;
+  /** How long SQLite waits for a lock; it blocks the event loop meanwhile. */
+  readonly busyTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/**
+ * Files this process has opened before. The driver keeps a closed connection's shared lock until
+ * garbage collection, so a second exclusive lock in the same process cannot be had.
+ */
+const openedHere = new Set<string>();
+
+/** Failures that concern the whole database, not the statement that met them. */
+const TROUBLE = new Set([
+  "SQLITE_BUSY",
+  "SQLITE_LOCKED",
+  "SQLITE_IOERR",
+  "SQLITE_FULL",
+  "SQLITE_CANTOPEN",
+  "SQLITE_READONLY",
+  "SQLITE_CORRUPT",
+  "SQLITE_NOTADB",
+  "SQLITE_NOMEM",
+  "CLIENT_CLOSED",
+]);
+
+/** True when the database as a whole is in trouble, so that smaller transactions would fail too. */
+export function isDatabaseTrouble(cause: unknown): boolean {
+  return cause instanceof LibsqlError && TROUBLE.has(cause.code);
+}
+
+/** True when another connection stood in the way, or ours was replaced under us: worth another try. */
+export function isTransient(cause: unknown): boolean {
+  return cause instanceof LibsqlError &&
+    (cause.code === "SQLITE_BUSY" || cause.code === "SQLITE_LOCKED" || cause.code === "CLIENT_CLOSED");
+}
+
+/**
+ * One connection to one database. After SQLITE_BUSY a connection of this driver can report success
+ * for rows it never commits, so the connection is replaced at the first such error.
+ */
+export class Database {
+  readonly #options: DatabaseOptions;
+  readonly #url: string;
+  readonly #kind: "memory" | "file" | "remote";
+  #client: Client | undefined;
+
+  private constructor(options: DatabaseOptions) {
+    this.#options = options;
+    this.#url = urlOf(options.location);
+    this.#kind = this.#url === ":memory:" ? "memory" : this.#url.startsWith("file:") ? "file" : "remote";
+  }
+
+  /**
+   * Opens the database, sets and verifies its PRAGMAs and migrates it. Throws
+   * `cannot open database at <path>: <cause>`, or the schema error of {@link migrationsFrom}.
+   */
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const database = new Database(options);
+    try {
+      await database.#connect();
+      await database.#migrate();
+      return database;
+    } catch (cause) {
+      await database.close();
+      if (cause instanceof NewerSchemaError) throw cause;
+      throw new Error(`cannot open database at ${options.location}: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  /** Runs one reading statement; replaces a connection that met a lock and tries once more. */
+  async read(sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> {
+    return await this.#withSecondTry(async (client) => await client.execute({ sql, args: [...args] }));
+  }
+
+  /** Runs several reading statements on one snapshot, with the same second try. */
+  async readAll(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
+    return await this.#withSecondTry(async (client) => await client.batch(statements.map(bound), "deferred"));
+  }
+
+  /** Runs `statements` in one transaction, once. */
+  async write(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
+    const client = this.#client ?? await this.#connect();
+    return await client.batch(statements.map(bound), "write");
+  }
+
+  /**
+   * Makes the connection fit for use after a failed transaction: replaced when the failure may have
+   * poisoned it. Memory databases live in their connection, which is rolled back and kept.
+   */
+  async recover(cause: unknown): Promise<void> {
+    if (this.#kind === "memory" || !isDatabaseTrouble(cause)) return;
+    this.#options.log.warn("database connection replaced after an error", { cause: messageOf(cause) });
+    await this.#disconnect();
+    await this.#connect();
+  }
+
+  /** Closes the connection. */
+  async close(): Promise<void> {
+    await this.#disconnect();
+  }
+
+  async #withSecondTry<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#client ?? await this.#connect());
+    } catch (cause) {
+      if (!isTransient(cause) || this.#kind === "memory") throw cause;
+      // Somebody else may have replaced the connection already.
+      if ((cause as LibsqlError).code !== "CLIENT_CLOSED") await this.recover(cause);
+      return await work(this.#client ?? await this.#connect());
+    }
+  }
+
+  async #connect(): Promise<Client> {
+    const { authToken, busyTimeoutMs } = this.#options;
+    const client = createClient({
+      url: this.#url,
+      concurrency: 1,
+      timeout: busyTimeoutMs,
+      ...(authToken !== undefined && { authToken }),
+    });
+    this.#client = client;
+    if (this.#kind === "remote") return client;
+    await pragma(client, "foreign_keys", "ON", 1);
+    await pragma(client, "temp_store", "MEMORY", 2);
+    if (this.#kind === "file") await this.#setUpFile(client);
+    return client;
+  }
+
+  async #setUpFile(client: Client): Promise<void> {
+    await pragma(client, "busy_timeout", String(this.#options.busyTimeoutMs), this.#options.busyTimeoutMs);
+    await pragma(client, "journal_mode", "WAL", "wal");
+    await pragma(client, "synchronous", "FULL", 2);
+    // One access in normal mode first: only then can exclusive mode be left again when closing.
+    await client.execute("SELECT count(*) FROM sqlite_schema");
+    const path = resolve(this.#options.location);
+    if (this.#options.exclusive && !openedHere.has(path)) {
+      await pragma(client, "locking_mode", "EXCLUSIVE", "exclusive");
+    }
+    openedHere.add(path);
+    // An empty write transaction takes the lock now, so that a conflict shows at start.
+    await client.batch([], "write");
+  }
+
+  async #migrate(): Promise<void> {
+    const row = (await this.read("PRAGMA user_version")).rows[0];
+    for (const { statements } of migrationsFrom(Number(row?.[0] ?? 0))) {
+      await this.write(statements.map((sql) => ({ sql, args: [] })));
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    if (!client) return;
+    if (this.#kind === "file") {
+      // Gives the exclusive lock back; closing alone would keep it until garbage collection.
+      await client.execute("PRAGMA locking_mode = NORMAL").catch(() => {});
+      await client.execute("SELECT count(*) FROM sqlite_schema").catch(() => {});
+    }
+    client.close();
+  }
+}
+
+function urlOf(location: string): string {
+  if (location === ":memory:" || /^[a-z]{2,}:/.test(location)) return location;
+  return pathToFileURL(resolve(location)).href;
+}
+
+function bound({ sql, args }: Statement): { sql: string; args: SqlValue[] } {
+  return { sql, args: [...args] };
+}
+
+/** Sets a PRAGMA and checks that it took effect. */
+async function pragma(client: Client, name: string, value: string, expected: string | number): Promise<void> {
+  await client.execute(`PRAGMA ${name} = ${value}`);
+  const actual = (await client.execute(`PRAGMA ${name}`)).rows[0]?.[0];
+  if (actual !== expected) throw new Error(`PRAGMA ${name} is ${actual} instead of ${expected}`);
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,124 @@
+/** The database schema this program writes; kept in `PRAGMA user_version`. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * Events and what queries need beside them. `json` is the text that is served; `d` is the text key
+ * of the `d` value of replaceable and addressable kinds (null for others), `id_order` the start of
+ * the id as a number. Index columns end in `expires_at` so that limits and counts read no rows.
+ */
+const EVENTS = [
+  `CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    pubkey TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    id_order INTEGER NOT NULL,
+    expires_at INTEGER,
+    hosted INTEGER NOT NULL,
+    arrived_at INTEGER NOT NULL,
+    d TEXT,
+    json TEXT NOT NULL
+  )`,
+  `CREATE INDEX events_by_time ON events (created_at DESC, id_order, expires_at)`,
+  `CREATE INDEX events_by_kind ON events (kind, created_at DESC, id_order, expires_at)`,
+  `CREATE INDEX events_by_author ON events (pubkey, created_at DESC, id_order, expires_at)`,
+  `CREATE INDEX events_by_author_kind ON events (pubkey, kind, created_at DESC, id_order, expires_at)`,
+  `CREATE UNIQUE INDEX events_by_coordinate ON events (kind, pubkey, d) WHERE d IS NOT NULL`,
+  `CREATE INDEX events_by_identifier ON events (d, kind) WHERE d IS NOT NULL`,
+  `CREATE TABLE tags (
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    id_order INTEGER NOT NULL,
+    seq INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE,
+    kind INTEGER NOT NULL,
+    expires_at INTEGER,
+    PRIMARY KEY (name, value, created_at DESC, id_order, seq)
+  ) WITHOUT ROWID`,
+  `CREATE INDEX tags_by_event ON tags (seq, name)`,
+];
+
+/** Purgatory (spec chapter "Persistence"); times in milliseconds, identifiers as text keys. */
+const PURGATORY = [
+  `CREATE TABLE waiting_announcements (
+    owner TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    source TEXT NOT NULL,
+    first_entered_at INTEGER NOT NULL,
+    entered_at INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (owner, identifier)
+  )`,
+  `CREATE INDEX waiting_announcements_by_identifier ON waiting_announcements (identifier)`,
+  `CREATE INDEX waiting_announcements_by_deadline ON waiting_announcements (deadline_at)`,
+  `CREATE INDEX waiting_announcements_by_event ON waiting_announcements (event_id)`,
+  `CREATE INDEX waiting_announcements_by_phase ON waiting_announcements (phase, owner)`,
+  `CREATE TABLE waiting_states (
+    id TEXT PRIMARY KEY NOT NULL,
+    author TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    source TEXT NOT NULL,
+    first_entered_at INTEGER NOT NULL,
+    entered_at INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    json TEXT NOT NULL
+  )`,
+  `CREATE INDEX waiting_states_by_identifier ON waiting_states (identifier)`,
+  `CREATE INDEX waiting_states_by_deadline ON waiting_states (deadline_at)`,
+  `CREATE TABLE expired_ids (id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL)`,
+  `CREATE INDEX expired_ids_by_time ON expired_ids (at)`,
+  `CREATE TABLE dirty_repositories (
+    owner TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (owner, identifier)
+  )`,
+];
+
+/**
+ * Damaged rows, kept for the operator; and the number of the last group commit, by which the
+ * writer checks that a transaction really happened.
+ */
+const UPKEEP = [
+  `CREATE TABLE quarantine (
+    seq INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    json TEXT NOT NULL
+  )`,
+  `CREATE TABLE commit_mark (only INTEGER PRIMARY KEY CHECK (only = 1), number INTEGER NOT NULL)`,
+  `INSERT INTO commit_mark VALUES (1, 0)`,
+];
+
+/** Statements that lead from version `index` to version `index + 1`. */
+const MIGRATIONS: readonly (readonly string[])[] = [[...EVENTS, ...PURGATORY, ...UPKEEP]];
+
+/** One migration: the statements of a transaction that ends at schema version `to`. */
+export interface Migration {
+  readonly to: number;
+  readonly statements: readonly string[];
+}
+
+/**
+ * The migrations a database at version `current` needs, in order. Throws an Error that names both
+ * versions when the database is from the future.
+ */
+export function migrationsFrom(current: number): readonly Migration[] {
+  if (current > SCHEMA_VERSION) {
+    throw new NewerSchemaError(
+      `database schema ${current} is newer than this program knows (${SCHEMA_VERSION})`,
+    );
+  }
+  return MIGRATIONS.slice(current).map((statements, index) => {
+    const to = current + index + 1;
+    return { to, statements: [...statements, `PRAGMA user_version = ${to}`] };
+  });
+}
+
+/** The database was written by a later release; opening it with this one would lose data. */
+export class NewerSchemaError extends Error {}

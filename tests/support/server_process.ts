@@ -1,0 +1,165 @@
+import { resolve } from "node:path";
+
+/** How to start a server: extra options by variable name, and where its data lives. */
+export interface ServerOptions {
+  /** Parent of `git/` and `relay/`; the caller removes it. */
+  readonly dataPath: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Arguments after the program's own. */
+  readonly args?: readonly string[];
+  /** Fixed port instead of a free one, for restarts. */
+  readonly port?: number;
+}
+
+const START_TIMEOUT_MS = 30_000;
+const ROOT = resolve(import.meta.dirname!, "../..");
+
+/** Command line of the program under test: this source tree, or the file named by `NGIT_GRASP_BIN`. */
+export function programCommand(): { command: string; args: string[] } {
+  const binary = Deno.env.get("NGIT_GRASP_BIN");
+  if (binary) return { command: binary, args: [] };
+  const args = [
+    "run",
+    "--no-prompt",
+    "--quiet",
+    "--config",
+    `${ROOT}/deno.json`,
+    "-P=serve",
+    `${ROOT}/main.ts`,
+  ];
+  return { command: Deno.execPath(), args };
+}
+
+/** The environment a server process gets: nothing inherited but what Deno itself needs. */
+function environment(options: ServerOptions): Record<string, string> {
+  const inherited = ["PATH", "HOME", "DENO_DIR", "DENO_TLS_CA_STORE", "TMPDIR"].flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    ...Object.fromEntries(inherited),
+    NO_COLOR: "1",
+    NGIT_BIND_ADDRESS: `127.0.0.1:${options.port ?? 0}`,
+    NGIT_GIT_DATA_PATH: `${options.dataPath}/git`,
+    NGIT_RELAY_DATA_PATH: `${options.dataPath}/relay`,
+    NGIT_RELAY_OWNER_NSEC: "1".repeat(64),
+    NGIT_LOG_FORMAT: "json",
+    NGIT_LOG_LEVEL: "debug",
+    NGIT_MAX_EVENTS_PER_MINUTE: "100000",
+    ...options.env,
+  };
+}
+
+/** A running server process. */
+export class ServerProcess {
+  readonly #child: Deno.ChildProcess;
+  readonly #output: string[];
+  readonly #drained: Promise<unknown>;
+  readonly port: number;
+
+  private constructor(child: Deno.ChildProcess, output: string[], drained: Promise<unknown>, port: number) {
+    this.#child = child;
+    this.#output = output;
+    this.#drained = drained;
+    this.port = port;
+  }
+
+  /** Starts a server and waits until it answers. */
+  static async start(options: ServerOptions): Promise<ServerProcess> {
+    const { command, args } = programCommand();
+    await Deno.mkdir(options.dataPath, { recursive: true });
+    await Deno.remove(`${options.dataPath}/relay/bound-address`).catch(() => {});
+    const child = new Deno.Command(command, {
+      args: [...args, ...options.args ?? []],
+      cwd: options.dataPath,
+      clearEnv: true,
+      env: environment(options),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const output: string[] = [];
+    const drained = Promise.all([child.stdout, child.stderr].map(async (stream) => {
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) output.push(text);
+    }));
+    let ended = false;
+    child.status.then(() => ended = true);
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    for (;;) {
+      const address = await Deno.readTextFile(`${options.dataPath}/relay/bound-address`).catch(() => "");
+      const port = Number(/:(\d+)\s*$/.exec(address)?.[1] ?? 0);
+      if (port > 0 && await isReady(port)) return new ServerProcess(child, output, drained, port);
+      if (ended || Date.now() > deadline) {
+        if (!ended) child.kill("SIGKILL");
+        await child.status;
+        await drained;
+        throw new Error(`server did not start:\n${output.join("")}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** `host:port` as events have to name it. */
+  get domain(): string {
+    return `localhost:${this.port}`;
+  }
+
+  get httpUrl(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get wsUrl(): string {
+    return `ws://127.0.0.1:${this.port}/`;
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Everything it has written so far. */
+  get log(): string {
+    return this.#output.join("");
+  }
+
+  /** Clone URL of a repository on this server. */
+  cloneUrl(npub: string, identifier: string): string {
+    return `${this.httpUrl}/${npub}/${encodeURIComponent(identifier)}.git`;
+  }
+
+  /** Asks it to stop and waits; returns the exit code. */
+  async stop(): Promise<number> {
+    return await this.#end("SIGTERM");
+  }
+
+  /** Kills it as a power cut would. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Resident memory in bytes. */
+  async residentBytes(): Promise<number> {
+    const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
+  }
+
+  async #end(signal: Deno.Signal): Promise<number> {
+    try {
+      this.#child.kill(signal);
+    } catch {
+      // it has ended by itself
+    }
+    const { code } = await this.#child.status;
+    await this.#drained;
+    return code;
+  }
+}
+
+async function isReady(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false; // not listening yet
+  }
+}
