@@ -160,9 +160,11 @@ async function keyResults({ input, examination }: Subject): Promise<readonly Che
     input.cwd,
   );
   if (!key.ok) return [...found, fail(key.problem)];
-  const missing = databaseBackend === "memory" ? "a temporary key will be used" : "a key will be generated";
-  const message = key.key ? `${shortNpub(key.key.npub)} from ${key.key.source}` : missing;
-  return [...found, key.key ? ok(message) : warn(message), ...key.warnings.map(warn)];
+  if (key.key) {
+    return [...found, ok(`${shortNpub(key.key.npub)} from ${key.key.source}`), ...key.warnings.map(warn)];
+  }
+  const isTemporary = databaseBackend === "memory";
+  return [...found, isTemporary ? ok("a temporary key will be used") : warn("a key will be generated")];
 }
 
 async function databaseResults(subject: Subject): Promise<DatabaseCheck> {

@@ -3,7 +3,7 @@ import ipaddr from "ipaddr.js";
 
 /** A set of addresses sharing their first `prefixBits` bits. */
 export interface AddressRange {
-  /** The range as written, or as the word it comes from expands. */
+  /** The range as written; every range of a word carries the word. */
   readonly text: string;
   /** Network address: 4 bytes for IPv4, 16 for IPv6. */
   readonly bytes: readonly number[];
@@ -23,7 +23,12 @@ const WORDS: Readonly<Record<RangeWord, readonly string[]>> = {
 /** Reads an address, a prefix (`10.0.0.0/8`) or one of the words; undefined when it is none of them. */
 export function parseRange(text: string): readonly AddressRange[] | undefined {
   const word = text.toLowerCase();
-  if (isRangeWord(word)) return WORDS[word].flatMap((prefix) => parsePrefix(prefix) ?? []);
+  if (isRangeWord(word)) {
+    return WORDS[word].flatMap((prefix) => parsePrefix(prefix) ?? []).map((range) => ({
+      ...range,
+      text: word,
+    }));
+  }
   const range = parsePrefix(text);
   return range && [range];
 }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseDotenv } from "./dotenv.ts";
 import { ENV_FILE_VARIABLE, LEGACY_NAMES, legacyName } from "./legacy.ts";
 import { isOptionName, OPTION_NAMES } from "./options.ts";
@@ -74,7 +75,7 @@ async function readEnvFile(
 ): Promise<{ readonly path: string | undefined; readonly entries: Entries }> {
   const named = input.envFile || input.env[ENV_FILE_VARIABLE] || undefined;
   const name = named ?? ".env";
-  const path = name.startsWith("/") ? name : `${input.cwd}/${name}`;
+  const path = resolve(input.cwd, name);
   const fail = (message: string) => {
     problems.push({ check: "options", message, exitCode: 1 });
     return { path: undefined, entries: [] };

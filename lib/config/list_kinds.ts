@@ -41,7 +41,7 @@ function list<T>(
       }
       return problems.length > 0 ? { ok: false, problems } : { ok: true, value: values, warnings };
     },
-    show: (values) => showList(values.map(text)),
+    show: (values) => showList([...new Set(values.map(text))]),
   };
 }
 

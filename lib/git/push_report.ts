@@ -5,7 +5,7 @@ import { BAND, bandLimit, encodeBand, wantsSideBand } from "./side_band.ts";
 /** Prefix of every reason that is ours (git-http 2.9). */
 export const REFUSAL_PREFIX = "authorisation failed: ";
 /** Reason of a ref that is fine itself. */
-const OTHER_REF_REFUSED = "refused because another ref in this push was refused";
+const OTHER_REF_REFUSED = `${REFUSAL_PREFIX}refused because another ref in this push was refused`;
 /** Longest reason in UTF-8 bytes; clients show it in one line. */
 const MAX_REASON_BYTES = 250;
 

@@ -65,7 +65,7 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #url: string;
   readonly #kind: "memory" | "file" | "remote";
-  #client: Client | undefined;
+  #client: Promise<Client> | undefined;
 
   private constructor(options: DatabaseOptions) {
     this.#options = options;
@@ -80,7 +80,7 @@ export class Database {
   static async open(options: DatabaseOptions): Promise<Database> {
     const database = new Database(options);
     try {
-      await database.#connect();
+      await database.#current();
       await database.#migrate();
       return database;
     } catch (cause) {
@@ -102,8 +102,7 @@ export class Database {
 
   /** Runs `statements` in one transaction, once. */
   async write(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
-    const client = this.#client ?? await this.#connect();
-    return await client.batch(statements.map(bound), "write");
+    return await (await this.#current()).batch(statements.map(bound), "write");
   }
 
   /**
@@ -114,7 +113,7 @@ export class Database {
     if (this.#kind === "memory" || !isDatabaseTrouble(cause)) return;
     this.#options.log.warn("database connection replaced after an error", { cause: messageOf(cause) });
     await this.#disconnect();
-    await this.#connect();
+    await this.#current();
   }
 
   /** Closes the connection. */
@@ -124,13 +123,24 @@ export class Database {
 
   async #withSecondTry<T>(work: (client: Client) => Promise<T>): Promise<T> {
     try {
-      return await work(this.#client ?? await this.#connect());
+      return await work(await this.#current());
     } catch (cause) {
       if (!isTransient(cause) || this.#kind === "memory") throw cause;
       // Somebody else may have replaced the connection already.
       if ((cause as LibsqlError).code !== "CLIENT_CLOSED") await this.recover(cause);
-      return await work(this.#client ?? await this.#connect());
+      return await work(await this.#current());
     }
+  }
+
+  /** The connection; opened by whoever needs it first, shared by all who wait for it. */
+  #current(): Promise<Client> {
+    if (this.#client) return this.#client;
+    const opening = this.#connect();
+    this.#client = opening;
+    opening.catch(() => {
+      if (this.#client === opening) this.#client = undefined;
+    });
+    return opening;
   }
 
   async #connect(): Promise<Client> {
@@ -141,12 +151,16 @@ export class Database {
       timeout: busyTimeoutMs,
       ...(authToken !== undefined && { authToken }),
     });
-    this.#client = client;
     if (this.#kind === "remote") return client;
-    await pragma(client, "foreign_keys", "ON", 1);
-    await pragma(client, "temp_store", "MEMORY", 2);
-    if (this.#kind === "file") await this.#setUpFile(client);
-    return client;
+    try {
+      await pragma(client, "foreign_keys", "ON", 1);
+      await pragma(client, "temp_store", "MEMORY", 2);
+      if (this.#kind === "file") await this.#setUpFile(client);
+      return client;
+    } catch (cause) {
+      client.close();
+      throw cause;
+    }
   }
 
   async #setUpFile(client: Client): Promise<void> {
@@ -172,7 +186,7 @@ export class Database {
   }
 
   async #disconnect(): Promise<void> {
-    const client = this.#client;
+    const client = await this.#client?.catch(() => undefined);
     this.#client = undefined;
     if (!client) return;
     if (this.#kind === "file") {

@@ -129,7 +129,10 @@ async function publish({ server, relay, source, alice, directory }: Stage): Prom
   const original = await tryGit(source, "fsck", "--full", "--no-dangling");
   const cloned = await tryGit(mirror, "fsck", "--full", "--no-dangling");
   if (original.code !== 0) tell(`git fsck of the original: ${original.stderr.split("\n")[0]}`);
-  hold(cloned.code === 0 || cloned.code === original.code, "git fsck says the same of the clone as of the original");
+  hold(
+    cloned.code === 0 || cloned.code === original.code,
+    "git fsck says the same of the clone as of the original",
+  );
 }
 
 async function refuse(

@@ -1,4 +1,5 @@
 import {
+  compareNewestFirst,
   eventHash,
   type Filter,
   matchesFilter,
@@ -6,7 +7,6 @@ import {
   parseEvent,
   serialiseEvent,
 } from "../../lib/nostr/mod.ts";
-import { compareNewestFirst } from "../../lib/nostr/mod.ts";
 import type { Logger } from "../../lib/observe/log.ts";
 import {
   type AdmitAnswer,
@@ -215,4 +215,43 @@ export async function rawUpgrade(
     head += String.fromCharCode(byte[0]!);
   }
   return { connection, status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]), head: head.toLowerCase() };
+}
+
+/** Sends one short text frame by hand. */
+export async function sendText({ connection }: RawUpgrade, text: string): Promise<void> {
+  const payload = new TextEncoder().encode(text);
+  if (payload.length > 125) throw new Error("sendText writes short frames only");
+  await connection.write(Uint8Array.of(0x81, 0x80 | payload.length, 0, 0, 0, 0, ...payload));
+}
+
+/** Reads to the server's close frame: its code, and how many frames came before. */
+export async function readCloseFrame(raw: RawUpgrade): Promise<{ before: number; code: number }> {
+  for (let before = 0;; before++) {
+    const { opcode, payload } = await readFrame(raw);
+    if (opcode === 8) return { before, code: new DataView(payload.buffer).getUint16(0) };
+  }
+}
+
+/** Reads one frame of the server. */
+export async function readFrame(
+  { connection }: RawUpgrade,
+): Promise<{ opcode: number; payload: Uint8Array }> {
+  const head = await readExactly(connection, 2);
+  const short = head[1]! & 0x7f;
+  let length = short;
+  if (short >= 126) {
+    const extended = await readExactly(connection, short === 126 ? 2 : 8);
+    length = extended.reduce((sum, byte) => sum * 256 + byte, 0);
+  }
+  return { opcode: head[0]! & 0x0f, payload: await readExactly(connection, length) };
+}
+
+async function readExactly(connection: Deno.TcpConn, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let filled = 0; filled < length;) {
+    const read = await connection.read(bytes.subarray(filled));
+    if (read === null) throw new Error("the server ended the connection without a close frame");
+    filled += read;
+  }
+  return bytes;
 }

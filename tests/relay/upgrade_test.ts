@@ -3,7 +3,7 @@ import { addressKey, ConnectionCounter } from "../../lib/relay/connections.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { eventually } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
-import { HANDSHAKE, rawUpgrade, type TestRelayOptions, withRelay } from "./support.ts";
+import { rawUpgrade, type TestRelayOptions, withRelay } from "./support.ts";
 
 async function statusOf(
   port: number,
@@ -110,20 +110,21 @@ Deno.test("one client is an IPv4 address or an IPv6 /64, and is forgotten with i
   assert.deepEqual([counter.total, counter.of("192.0.2.1")], [0, 0]);
 });
 
-Deno.test("a client that leaves during the handshake gives its slot back after the deadline", async () => {
+Deno.test("an accepted handshake that never becomes a connection gives its slot back", async () => {
   const clock = new VirtualClock();
   const options: TestRelayOptions = { clock, bounds: { handshakeDeadlineMs: 10_000 } };
-  await withRelay(options, async ({ port, relay, metrics }) => {
-    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    const lines = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}`).join("\r\n");
-    await connection.write(new TextEncoder().encode(`GET / HTTP/1.1\r\n${lines}\r\n\r\n`));
-    connection.close();
-    await eventually("the handshake was seen", () => relay.connectionCount() === 1 || metrics.closed === 1);
-    await eventually("the slot is free", async () => {
-      await clock.advance(10_000);
-      return relay.connectionCount() === 0;
+  await withRelay(options, async ({ relay, metrics }) => {
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+      relay.upgrade(request, "192.0.2.1");
+      return new Response("lost on the way", { status: 500 });
     });
-    assert.equal(metrics.opened, metrics.closed);
+    assert.equal((await statusOf(server.addr.port, {}))[0], 500);
+    await clock.advance(9_999);
+    assert.equal(relay.connectionCount(), 1);
+    await clock.advance(1);
+    assert.equal(relay.connectionCount(), 0);
+    assert.deepEqual([metrics.opened, metrics.closed], [0, 0]);
+    await server.shutdown();
   });
 });
 

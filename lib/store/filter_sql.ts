@@ -1,0 +1,198 @@
+import type { Filter } from "../nostr/mod.ts";
+import type { SqlValue, Statement } from "./database.ts";
+import { textKey } from "./text_key.ts";
+
+/** How many events a filter may return. */
+export interface FilterLimits {
+  /** For a filter that names no limit. */
+  readonly defaultFilterLimit: number;
+  /** Most for a filter that names one. */
+  readonly maxFilterLimit: number;
+}
+
+/** Above this many author and kind pairs, authors alone are looked up and kinds compared. */
+const MAX_PAIRS = 2_000;
+/** Tags that many events share: a poor way in when a filter names another one. */
+const COMMON_TAGS = new Set(["k", "K", "t", "p", "P", "l", "L"]);
+
+/** The number of events `filter` may return; one with `ids` is never cut below the ids it names. */
+export function effectiveLimit(filter: Filter, limits: FilterLimits): number {
+  const asked = filter.ids?.length ?? 0;
+  const wanted = filter.limit ?? Math.max(asked, limits.defaultFilterLimit);
+  return Math.min(wanted, Math.max(asked, limits.maxFilterLimit));
+}
+
+/** False when no event can match: an empty list, or a range that ends before it starts. */
+export function canMatch(filter: Filter): boolean {
+  const lists = [filter.ids, filter.authors, filter.kinds, ...filter.tags.values()];
+  return lists.every((list) => list === undefined || list.length > 0) &&
+    (filter.since ?? 0) <= (filter.until ?? Infinity);
+}
+
+/** The JSON texts of the newest `limit` matches as one value, separated by {@link SEPARATOR}. */
+export function textsOf(filter: Filter, limit: number, nowSeconds: number): Statement {
+  const args: SqlValue[] = [];
+  const rows = newest("json", filter, limit, nowSeconds, args);
+  return { sql: `SELECT group_concat(json, char(30)) FROM (${rows})`, args };
+}
+
+/** The row numbers of the newest `limit` matches as one value, separated by commas. */
+export function rowsOf(filter: Filter, limit: number, nowSeconds: number): Statement {
+  const args: SqlValue[] = [];
+  const rows = newest("seq", filter, limit, nowSeconds, args);
+  return { sql: `SELECT group_concat(seq) FROM (${rows})`, args };
+}
+
+/** The number of distinct matches of `filters`, each of which {@link canMatch}. */
+export function countOf(filters: readonly Filter[], nowSeconds: number): Statement {
+  const args: SqlValue[] = [];
+  const branches = filters.map((filter) => candidates(filter, undefined, nowSeconds, args));
+  return { sql: `SELECT count(DISTINCT seq) FROM (${branches.join(" UNION ALL ")})`, args };
+}
+
+/** Between JSON texts in one value; JSON text cannot contain it raw. */
+export const SEPARATOR = "\x1e";
+
+function newest(column: string, filter: Filter, limit: number, now: number, args: SqlValue[]): string {
+  const inner = candidates(filter, limit, now, args);
+  // NOT INDEXED leaves only the look-up by row number, or a planner may walk all events by time.
+  return `SELECT ${column} FROM events NOT INDEXED WHERE seq IN (${inner})
+    ORDER BY created_at DESC, id LIMIT ${parameter(args, BigInt(limit))}`;
+}
+
+/** One value list a look-up runs over, and the column it is compared with. */
+interface Dimension {
+  readonly column: string;
+  readonly values: readonly (string | number)[];
+}
+
+/**
+ * Row numbers that contain the newest `limit` matches (all matches without one; then a row may come
+ * twice). Each combination of values is looked up in index order and stops at the limit by itself,
+ * so that a look-up reads what it may return and not what the author or tag has in store.
+ */
+function candidates(filter: Filter, limit: number | undefined, now: number, args: SqlValue[]): string {
+  if (filter.ids) return byId(filter, now, args);
+  const tag = wayInByTag(filter);
+  return tag === undefined
+    ? byColumns(filter, limit, now, args)
+    : byTag(filter, tag, limit, now, args);
+}
+
+function byId(filter: Filter, now: number, args: SqlValue[]): string {
+  const source = `json_each(${listParameter(args, filter.ids!)}) v CROSS JOIN events x ON x.id = v.value`;
+  const conditions = [...rangeConditions(filter, "x", now, args), ...tagConditions(filter, "x", undefined, args)];
+  if (filter.authors) conditions.push(among("x.pubkey", filter.authors, args));
+  if (filter.kinds) conditions.push(among("x.kind", filter.kinds, args));
+  return `SELECT x.seq AS seq FROM ${source} WHERE ${conditions.join(" AND ")}`;
+}
+
+function byColumns(filter: Filter, limit: number | undefined, now: number, args: SqlValue[]): string {
+  const { authors, kinds } = filter;
+  const both = authors && kinds && authors.length * kinds.length <= MAX_PAIRS;
+  const dimensions: Dimension[] = [];
+  if (authors) dimensions.push({ column: "x.pubkey", values: authors });
+  if (kinds && (both || !authors)) dimensions.push({ column: "x.kind", values: kinds });
+  const index = both ? "author_kind" : authors ? "author" : kinds ? "kind" : "time";
+  return lookUp(dimensions, `events x INDEXED BY events_by_${index}`, "x", limit, args, () => {
+    const conditions = [...rangeConditions(filter, "x", now, args), ...tagConditions(filter, "x", undefined, args)];
+    if (authors && kinds && !both) conditions.push(among("x.kind", kinds, args));
+    return conditions;
+  });
+}
+
+function byTag(filter: Filter, tag: string, limit: number | undefined, now: number, args: SqlValue[]): string {
+  const values = filter.tags.get(tag)!.map(textKey);
+  const source = filter.authors ? "tags x CROSS JOIN events y ON y.seq = x.seq" : "tags x";
+  return lookUp([{ column: "x.value", values }], source, "x", limit, args, () => {
+    const conditions = [
+      `x.name = ${parameter(args, tag)}`,
+      ...rangeConditions(filter, "x", now, args),
+      ...tagConditions(filter, "x", tag, args),
+    ];
+    if (filter.kinds) conditions.push(among("x.kind", filter.kinds, args));
+    if (filter.authors) conditions.push(among("y.pubkey", filter.authors, args));
+    return conditions;
+  });
+}
+
+/**
+ * A look-up for every combination of the dimensions' values. With a limit, the look-up is a
+ * correlated subquery, which is SQLite's way to say "the newest of each".
+ */
+function lookUp(
+  dimensions: readonly Dimension[],
+  source: string,
+  alias: string,
+  limit: number | undefined,
+  args: SqlValue[],
+  moreConditions: () => string[],
+): string {
+  const lists: string[] = [];
+  const matched: string[] = [];
+  for (const { column, values } of dimensions) {
+    if (values.length === 1) {
+      matched.push(`${column} = ${parameter(args, sqlValue(values[0]!))}`);
+      continue;
+    }
+    const list = `v${lists.length}`;
+    lists.push(`json_each(${listParameter(args, values)}) ${list}`);
+    matched.push(`${column} = ${list}.value`);
+  }
+  const where = [...matched, ...moreConditions()].join(" AND ");
+  const select = `SELECT ${alias}.seq AS seq FROM`;
+  if (limit === undefined) return `${select} ${[...lists, source].join(" CROSS JOIN ")} WHERE ${where}`;
+  const order = `ORDER BY ${alias}.created_at DESC, ${alias}.id_order LIMIT ${parameter(args, BigInt(limit))}`;
+  const each = `${select} ${source} WHERE ${where} ${order}`;
+  // A SELECT around it, because ORDER BY is not allowed inside a compound's branch.
+  if (lists.length === 0) return `SELECT seq FROM (${each})`;
+  return `SELECT e.seq AS seq FROM ${lists.join(" CROSS JOIN ")} CROSS JOIN events e WHERE e.seq IN (${each})`;
+}
+
+/**
+ * The tag to look events up by: the one with the fewest values, rare tags first. Author and kind
+ * together are better than `d`, which strangers can fill for any value.
+ */
+function wayInByTag(filter: Filter): string | undefined {
+  const names = [...filter.tags.keys()].filter((name) => !(name === "d" && filter.authors && filter.kinds));
+  const cost = (name: string) => (COMMON_TAGS.has(name) ? 1e6 : 0) + filter.tags.get(name)!.length;
+  return names.sort((a, b) => cost(a) - cost(b))[0];
+}
+
+function rangeConditions(filter: Filter, alias: string, now: number, args: SqlValue[]): string[] {
+  const conditions: string[] = [];
+  if (filter.since !== undefined) {
+    conditions.push(`${alias}.created_at >= ${parameter(args, BigInt(filter.since))}`);
+  }
+  if (filter.until !== undefined) {
+    conditions.push(`${alias}.created_at <= ${parameter(args, BigInt(filter.until))}`);
+  }
+  conditions.push(`(${alias}.expires_at IS NULL OR ${alias}.expires_at > ${parameter(args, BigInt(now))})`);
+  return conditions;
+}
+
+function tagConditions(filter: Filter, alias: string, except: string | undefined, args: SqlValue[]): string[] {
+  return [...filter.tags].filter(([name]) => name !== except).map(([name, values]) =>
+    `EXISTS (SELECT 1 FROM tags o INDEXED BY tags_by_event WHERE o.seq = ${alias}.seq
+      AND o.name = ${parameter(args, name)} AND ${among("o.value", values.map(textKey), args)})`
+  );
+}
+
+function among(column: string, values: readonly (string | number)[], args: SqlValue[]): string {
+  return values.length === 1
+    ? `${column} = ${parameter(args, sqlValue(values[0]!))}`
+    : `${column} IN (SELECT value FROM json_each(${listParameter(args, values)}))`;
+}
+
+function sqlValue(value: string | number): SqlValue {
+  return typeof value === "number" ? BigInt(value) : value;
+}
+
+function listParameter(args: SqlValue[], values: readonly (string | number)[]): string {
+  return parameter(args, JSON.stringify(values));
+}
+
+function parameter(args: SqlValue[], value: SqlValue): string {
+  args.push(value);
+  return `?${args.length}`;
+}

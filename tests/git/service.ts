@@ -1,0 +1,128 @@
+import { fakeLogger } from "./quiet_log.ts";
+import {
+  createGit,
+  createGitHttp,
+  type Git,
+  type GitHttp,
+  type PushDecision,
+  type PushGate,
+  type PushGrant,
+  type RefCommand,
+  Repositories,
+  type RepositoryRef,
+} from "../../lib/git/mod.ts";
+import { encodeIdentifier, encodeNpub } from "../../lib/nostr/mod.ts";
+import { systemClock, systemRandom } from "../../lib/world/mod.ts";
+import { withTempDirectory } from "../support/temp.ts";
+
+/** The owner of all repositories in these tests. */
+export const OWNER = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d";
+
+/** A gate that follows a script and remembers what it was told. */
+export class ScriptedGate implements PushGate {
+  readonly asked: (readonly RefCommand[])[] = [];
+  readonly settled: (readonly RefCommand[])[] = [];
+  abandoned = 0;
+  /** Set to refuse: the text, and reasons by ref. */
+  refusal: { text: string; reasons: ReadonlyMap<string, string> } | undefined;
+  /** Work done before a settlement ends. */
+  onSettle: () => Promise<void> = () => Promise.resolve();
+
+  authorise(repository: RepositoryRef, commands: readonly RefCommand[]): Promise<PushDecision> {
+    this.asked.push(commands);
+    return Promise.resolve(
+      this.refusal ? { ok: false, ...this.refusal } : { ok: true, grant: { repository } },
+    );
+  }
+
+  async settle(_grant: PushGrant, applied: readonly RefCommand[]): Promise<void> {
+    await this.onSettle();
+    this.settled.push(applied);
+  }
+
+  abandon(_grant: PushGrant): Promise<void> {
+    this.abandoned++;
+    return Promise.resolve();
+  }
+}
+
+/** A git service on a port of its own, with its directory. */
+export interface Service {
+  readonly directory: string;
+  readonly port: number;
+  readonly origin: string;
+  readonly git: Git;
+  readonly http: GitHttp;
+  readonly repositories: Repositories;
+  readonly gate: ScriptedGate;
+  /** Requests seen: method, path and, once read, body bytes. */
+  readonly requests: string[];
+  /** Creates a repository of {@link OWNER}; returns its clone URL. */
+  create(identifier: string): Promise<string>;
+  ref(identifier: string): RepositoryRef;
+  url(identifier: string): string;
+}
+
+/** Runs `work` with a service over an empty data directory. */
+export async function withService(
+  work: (service: Service) => Promise<void>,
+  options: { maxPushBytes?: number; maxGitProcesses?: number } = {},
+): Promise<void> {
+  await withTempDirectory(async (directory) => {
+    const limits = { maxPushBytes: options.maxPushBytes ?? 1 << 30 };
+    const git = await createGit({ binary: "git", homePath: `${directory}/home`, clock: systemClock, limits });
+    const repositories = new Repositories({
+      git,
+      gitDataPath: `${directory}/git`,
+      random: systemRandom,
+      clock: systemClock,
+      log: fakeLogger,
+    });
+    const gate = new ScriptedGate();
+    const http = createGitHttp({
+      git,
+      repositories,
+      gate,
+      clock: systemClock,
+      log: fakeLogger,
+      limits: {
+        ...limits,
+        maxGitProcesses: options.maxGitProcesses ?? 8,
+        gitTimeoutMs: 60_000,
+        queueWaitMs: 300,
+      },
+    });
+    const requests: string[] = [];
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+      const path = request.url.replace(/^[a-z]+:\/\/[^/]*/, "");
+      requests.push(`${request.method} ${path}`);
+      return await http.handle(request, path) ?? new Response("page", { status: 404 });
+    });
+    const origin = `http://127.0.0.1:${server.addr.port}`;
+    const ref = (identifier: string) => ({ owner: OWNER, identifier });
+    const url = (identifier: string) => `${origin}/${encodeNpub(OWNER)}/${encodeIdentifier(identifier)}.git`;
+    const create = async (identifier: string) => {
+      await repositories.ensure(ref(identifier));
+      return url(identifier);
+    };
+    try {
+      await work({
+        directory,
+        port: server.addr.port,
+        origin,
+        git,
+        http,
+        repositories,
+        gate,
+        requests,
+        create,
+        ref,
+        url,
+      });
+    } finally {
+      await http.stop(5_000);
+      await server.shutdown();
+      await repositories.settled();
+    }
+  });
+}
