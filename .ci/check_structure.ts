@@ -8,7 +8,8 @@ import { dirname, join, normalize } from "node:path/posix";
 const LAYERS = [
   ["world"],
   ["nostr"],
-  ["config", "observe"],
+  ["observe"],
+  ["config"],
   ["store"],
   ["policy"],
   ["git"],
@@ -76,6 +77,7 @@ for await (const file of sources("lib")) {
   const targets = importsOf(file, text);
   graph.set(file, targets);
   for (const target of targets) checkDirection(file, target);
+  if (/\bconsole\./.test(text)) problems.push(`${file}: the log is injected, console is not used in lib/`);
   const lines = text.split("\n").length - 1;
   if (lines > MAX_LINES) problems.push(`${file}: ${lines} lines, at most ${MAX_LINES}`);
 }

@@ -12,7 +12,7 @@ import { createGit, createGitHttp, Repositories } from "./git/mod.ts";
 import { bind, clientAddress, createHandler, type Routes } from "./http/mod.ts";
 import { Intake } from "./intake/mod.ts";
 import { createVerifier, normaliseDomain, serialiseEvent } from "./nostr/mod.ts";
-import { createMetrics, type Logger, type Metrics } from "./observe/mod.ts";
+import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/mod.ts";
 import { type CurationRules, DURATION } from "./policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
 import {
@@ -23,13 +23,14 @@ import {
   wantsUpgrade,
 } from "./relay/mod.ts";
 import { lockDataDirectory, openStore, type Store } from "./store/mod.ts";
-import { type Clock, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
+import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
 
 /** Where the project lives; NIP-11 `software`. */
 const SOFTWARE_URL = "https://ngit.dev/grasp";
 /** NIPs implemented and covered by tests. */
 const SUPPORTED_NIPS = [1, 11, 34, 40, 45];
 const VERIFY_WORKERS = 2;
+const MEBIBYTE = 1 << 20;
 
 /** What a server is started with. */
 export interface ServerInput {
@@ -81,24 +82,26 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const graceMs = input.config.shutdownTimeoutSecs * 1000;
   const listener = bind(input.config.bindAddress);
-  cleanUp.push(() => listener.close(graceMs));
+  let deadline = 0;
+  cleanUp.push(() => listener.close(Math.max(1_000, deadline - clock.now())));
   const config = withBoundPort(input.config, listener.port);
   const address = formatAddress({ ...config.bindAddress, port: listener.port });
 
   const store = await openStore({
     backend: config.databaseBackend,
-    path: resolve(databasePath(config)),
+    location: resolve(databasePath(config)),
     clock,
     limits: config,
     log: log.target("db"),
   });
   cleanUp.push(() => store.close());
-  const metrics = createMetrics({
+  const metrics = !config.metricsEnabled ? noMetrics() : createMetrics({
     version: PROGRAM_VERSION,
     commit: "unknown",
     clock,
     topRepos: config.metricsTopNRepos,
     abuseThreshold: config.metricsConnectionPerIpAbuseThreshold,
+    logIp: config.logIp,
     log: log.target("http"),
   });
   const repositories = new Repositories({ git, gitDataPath, random, clock, log: log.target("git") });
@@ -133,7 +136,9 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     log: log.target("relay"),
     metrics: metrics.relay,
   });
-  const gate = new StatePushGate(parts, locks, pins);
+  const hasSpace = async () =>
+    config.minFreeDiskMb === 0 || await freeBytes(gitDataPath) >= config.minFreeDiskMb * MEBIBYTE;
+  const gate = new StatePushGate(parts, locks, pins, hasSpace);
   const gitHttp = createGitHttp({
     git,
     repositories,
@@ -145,14 +150,22 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
 
   await repositories.emptyTrash();
+  await repositories.recount();
   await startPurgatory(parts, locks);
   const stopping = new AbortController();
   const sweep = new Sweep(parts, locks, pins);
   const jobs = [
     repeat(clock, DURATION.sweepMs, stopping.signal, () => sweep.expire()),
     repeat(clock, DURATION.pruneMs, stopping.signal, () => sweep.prune()),
+    metrics.start(stopping.signal),
   ];
   await sweep.prune();
+  metrics.observe({
+    waitingCounts: () => store.waitingCounts(),
+    storedEvents: () => store.count([{ tags: new Map() }]),
+    repositories: () => repositories.count,
+    gitProcesses: () => gitHttp.load(),
+  });
   const site = describe(config, input.key);
   listener.serve(createHandler({
     ...site,
@@ -162,7 +175,10 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     clientAddress: (request, peer) => clientAddress(request.headers, peer, config.trustedProxies),
     repositoryExists: (owner, identifier) => repositories.exists({ owner, identifier }),
     metrics: (client) => metricsAnswer(config, metrics, client),
-    failingChecks: () => stopping.signal.aborted ? Promise.resolve(["shutdown"]) : failingChecks(store),
+    failingChecks: () =>
+      stopping.signal.aborted ? Promise.resolve(["shutdown"]) : failingChecks(store, hasSpace),
+    finished: (route, status, durationMs) => metrics.http.httpRequest(route, status, durationMs),
+    clock,
     requestId: () => randomHex(random, 8),
     log: log.target("http"),
   }));
@@ -175,10 +191,11 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     gitDataPath,
     relayDataPath,
     stop: async () => {
+      deadline = clock.now() + graceMs;
       stopping.abort();
       listener.refuse();
       await relay.stop();
-      await gitHttp.stop(graceMs);
+      await gitHttp.stop(Math.max(0, deadline - clock.now()));
       await Promise.all(jobs);
       await undoAll(cleanUp, log);
     },
@@ -277,13 +294,13 @@ async function metricsAnswer(
   return new Response(body, { headers: { "Content-Type": contentType, "Cache-Control": "no-store" } });
 }
 
-async function failingChecks(store: Store): Promise<readonly string[]> {
-  try {
-    await store.ping();
-    return [];
-  } catch {
-    return ["db"]; // the cause is logged by the store; here it only counts that it fails
-  }
+/** Readiness: what an operator or a load balancer has to know. */
+async function failingChecks(store: Store, hasSpace: () => Promise<boolean>): Promise<readonly string[]> {
+  const works = async (check: Promise<unknown>) =>
+    await check.then((answer) => answer !== false, () => false);
+  const checks = { db: works(store.ping()), disk: works(hasSpace()) };
+  const results = await Promise.all(Object.entries(checks).map(async ([name, ok]) => await ok ? [] : [name]));
+  return results.flat();
 }
 
 async function undoAll(cleanUp: CleanUp, log: Logger): Promise<void> {

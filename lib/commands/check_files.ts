@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { freeBytes } from "../world/mod.ts";
 import { causeOf, type CheckResult, resultsOf } from "./check_result.ts";
 
 /** `statfs` type of a file system that is gone after a restart of the machine. */
@@ -39,8 +40,7 @@ export async function checkDisk(
   if (minimumMb === 0) return [skip("NGIT_MIN_FREE_DISK_MB=0")];
   const results = await Promise.all(paths.map(async (path) => {
     try {
-      const { bavail, bsize } = await statfs(await nearestExisting(path));
-      const freeMb = Math.floor(bavail * bsize / 1024 / 1024);
+      const freeMb = Math.floor(await freeBytes(await nearestExisting(path)) / 1024 / 1024);
       const text = `${path}: ${freeMb} MB free, minimum ${minimumMb} MB`;
       return freeMb < minimumMb ? fail(text) : freeMb < 2 * minimumMb ? warn(text) : ok(text);
     } catch (error) {

@@ -51,27 +51,22 @@ export const IDENTITY_OPTIONS = {
   NGIT_RELAY_POSTING_POLICY: optional(HTTP_URL, {
     help: "NIP-11 posting_policy",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_RELAY_PRIVACY_POLICY: optional(HTTP_URL, {
     help: "NIP-11 privacy_policy",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_RELAY_TERMS_OF_SERVICE: optional(HTTP_URL, {
     help: "NIP-11 terms_of_service",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_REPO_ACCEPTANCE_CRITERIA: optional(kinds.text(), {
     help: "Replaces the derived NIP-11 repo_acceptance_criteria",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_CURATION: optional(kinds.text(), {
     help: "Replaces the derived NIP-11 curation text",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_PUBLIC_SCHEME: withDefault(kinds.oneOf(["auto", "https", "http"]), {
     default: "auto",

@@ -42,6 +42,7 @@ export class Repositories {
   readonly #root: string;
   readonly #uses = new Map<string, number>();
   readonly #background = new Set<Promise<void>>();
+  #count = 0;
 
   constructor(options: RepositoriesOptions) {
     if (!options.gitDataPath.startsWith("/")) throw new Error("the git data path must be absolute");
@@ -88,6 +89,7 @@ export class Repositories {
       await Deno.mkdir(folder, { recursive: true, mode: 0o750 });
       await this.#initialise(temporary);
       await Deno.rename(temporary, path);
+      this.#count++;
       return "created";
     } catch (error) {
       await Deno.remove(temporary, { recursive: true }).catch(() => {});
@@ -136,6 +138,7 @@ export class Repositories {
     if (mkdir === "failed") return "failed";
     if (this.uses(ref) > 0) return "in-use";
     if (!renameNow(path, grave)) return "failed";
+    this.#count--;
     this.#inBackground(grave);
     await Deno.remove(path.slice(0, path.lastIndexOf("/"))).catch(() => {}); // only when empty
     return "removed";
@@ -213,6 +216,16 @@ export class Repositories {
   async cleanLeftovers(ref: RepositoryRef, ownUses = 0): Promise<void> {
     if (this.uses(ref) > ownUses) return;
     await removeLeftovers(this.path(ref), this.#options.clock.now());
+  }
+
+  /** Number of repositories on disk, kept in memory since {@link recount}. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Counts the repositories by walking the disk; once, at start. */
+  async recount(): Promise<void> {
+    this.#count = (await this.list()).length;
   }
 
   /** All hosted repositories, in no particular order. */

@@ -54,12 +54,13 @@ export function openBody(request: Request, limits: BodyLimits): BodyReader | Res
   }
   const declared = Number(request.headers.get("content-length") ?? "0");
   if (declared > limits.maxBytes) return new BodyError("too-large").toResponse();
-  const received = receive(request.body, limits);
-  return streamOf(isGzip ? gunzip(received, limits.maxBytes) : received).getReader();
+  const received = streamOf(receive(request.body, declared, limits), readAhead(declared));
+  return isGzip ? streamOf(gunzip(received, limits.maxBytes)).getReader() : received.getReader();
 }
 
 async function* receive(
   body: ReadableStream<Uint8Array> | null,
+  declared: number,
   limits: BodyLimits,
 ): AsyncGenerator<Uint8Array> {
   if (!body) return;
@@ -74,6 +75,7 @@ async function* receive(
       limits.onBytes?.(value.length);
       if (size > limits.maxBytes) throw new BodyError("too-large");
       yield value;
+      if (size === declared) break; // not waiting for an end that a closed connection would spoil
     }
     complete = true;
   } finally {
@@ -98,7 +100,7 @@ async function withinIdleTime(reader: BodyReader, { clock, idleMs }: BodyLimits)
   }
 }
 
-async function* gunzip(source: AsyncGenerator<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+async function* gunzip(source: ReadableStream<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
   const unpacked = createGunzip();
   const packed = Readable.from(asBuffers(source), { objectMode: false, highWaterMark: 64 * 1024 });
   packed.on("error", (error) => unpacked.destroy(error));
@@ -118,12 +120,15 @@ async function* gunzip(source: AsyncGenerator<Uint8Array>, maxBytes: number): As
   }
 }
 
-async function* asBuffers(source: AsyncGenerator<Uint8Array>): AsyncGenerator<Buffer> {
+async function* asBuffers(source: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
   for await (const chunk of source) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
-/** Pulls one chunk at a time, nothing ahead: the client is held back while nobody reads. */
-function streamOf(source: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+/** Pulls one chunk at a time; the client is held back while nobody reads. */
+function streamOf(
+  source: AsyncGenerator<Uint8Array>,
+  strategy: QueuingStrategy<Uint8Array> = { highWaterMark: 0 },
+): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await source.next();
@@ -133,7 +138,27 @@ function streamOf(source: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array
     async cancel() {
       await source.return(undefined);
     },
-  }, { highWaterMark: 0 });
+  }, strategy);
+}
+
+/** Read ahead of the child, per body. */
+const READ_AHEAD_BYTES = 512 * 1024;
+/** The end of a body of known length is taken in at once, however slow the child is. */
+const TAIL_BYTES = 1 << 20;
+
+/**
+ * When a client leaves, the runtime drops the part of its body that we have not read yet (640 KiB
+ * seen), even if the body had arrived as a whole. So the tail does not stay there while git works.
+ */
+function readAhead(declared: number): QueuingStrategy<Uint8Array> {
+  let seen = 0;
+  return {
+    highWaterMark: READ_AHEAD_BYTES,
+    size: (chunk) => {
+      seen += chunk?.length ?? 0;
+      return declared - seen < TAIL_BYTES && declared > 0 ? 0 : chunk?.length ?? 0;
+    },
+  };
 }
 
 /** Longest time spent on reading what nobody wants (git-http 1.10). */

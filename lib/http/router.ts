@@ -1,5 +1,6 @@
 import { decodeNpub, identifierProblem } from "../nostr/mod.ts";
-import type { Logger } from "../observe/mod.ts";
+import type { HttpRoute, Logger } from "../observe/mod.ts";
+import type { Clock } from "../world/mod.ts";
 import { plain, preflight, setCommonHeaders, withoutBody } from "./common_headers.ts";
 import { landingPage, notFoundPage, repositoryNotFoundPage, repositoryPage, type Site } from "./pages.ts";
 
@@ -21,6 +22,9 @@ export interface Routes {
   metrics(clientAddress: string): Promise<Response | undefined>;
   /** Names of the readiness checks that fail. */
   failingChecks(): Promise<readonly string[]>;
+  /** Counts one finished request. */
+  finished(route: HttpRoute, status: number, durationMs: number): void;
+  readonly clock: Clock;
   /** An id that also appears in the log. */
   requestId(): string;
   readonly log: Logger;
@@ -34,6 +38,7 @@ const MAX_PAGE_BODY_BYTES = 64 * 1024;
 export function createHandler(routes: Routes): (request: Request, peer: string) => Promise<Response> {
   return async (request, peer) => {
     const rawPath = pathOf(request);
+    const startedAt = routes.clock.now();
     let response: Response;
     try {
       response = await route(routes, request, rawPath, peer);
@@ -43,8 +48,34 @@ export function createHandler(routes: Routes): (request: Request, peer: string) 
       response = plain(500, `internal error, request ${id}`);
     }
     setCommonHeaders(response.headers);
+    const name = routeName(rawPath, response);
+    const durationMs = routes.clock.now() - startedAt;
+    routes.finished(name, response.status, durationMs);
+    const record = name.startsWith("git_")
+      ? "info"
+      : name === "health" || name === "metrics"
+      ? "trace"
+      : "debug";
+    routes.log[record]("request", {
+      method: request.method,
+      route: name,
+      status: response.status,
+      duration_ms: durationMs,
+    });
     return response;
   };
+}
+
+/** The class of a request, from a closed list: paths are written by strangers. */
+function routeName(path: string, response: Response): HttpRoute {
+  if (response.headers.get("Content-Type") === "application/nostr+json") return "nip11";
+  if (path.endsWith("/info/refs")) return "git_info_refs";
+  if (path.endsWith("/git-upload-pack")) return "git_upload_pack";
+  if (path.endsWith("/git-receive-pack")) return "git_receive_pack";
+  if (path === "/") return "landing";
+  if (path === "/metrics") return "metrics";
+  if (/^\/(?:healthz?|readyz?)$/.test(path)) return "health";
+  return response.status === 200 && path.endsWith(".git") ? "repo_page" : "not_found";
 }
 
 /** Path as sent, query removed. The URL parser has collapsed dot segments; handlers validate the result. */

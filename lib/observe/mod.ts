@@ -2,3 +2,4 @@
 export * from "./log.ts";
 export * from "./log_filter.ts";
 export * from "./logger.ts";
+export * from "./metrics.ts";

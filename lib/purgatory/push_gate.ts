@@ -12,6 +12,7 @@ interface Grant extends PushGrant {
   readonly unpin: () => void;
 }
 
+const STORAGE_FULL = "server storage is full";
 const INTERNAL_ERROR = "authorisation failed: internal error, try again";
 
 /**
@@ -23,10 +24,14 @@ export class StatePushGate implements PushGate {
   readonly #locks: KeyedLock;
   readonly #pins: Pins;
 
-  constructor(parts: ReleaseParts, locks: KeyedLock, pins: Pins) {
+  readonly #hasSpace: () => Promise<boolean>;
+
+  /** @param hasSpace false when the disk is too full to take a push */
+  constructor(parts: ReleaseParts, locks: KeyedLock, pins: Pins, hasSpace: () => Promise<boolean>) {
     this.#parts = parts;
     this.#locks = locks;
     this.#pins = pins;
+    this.#hasSpace = hasSpace;
   }
 
   /** Decides under the identifier's lock; a fault refuses (nothing is ever allowed by accident). */
@@ -35,13 +40,14 @@ export class StatePushGate implements PushGate {
     commands: readonly RefCommand[],
   ): Promise<PushDecision> {
     try {
+      if (!await this.#hasSpace()) return refuseAll(commands, STORAGE_FULL);
       return await this.#locks.run([repository.identifier], () => this.#decide(repository, commands));
     } catch (error) {
       this.#parts.log.error("push could not be judged", {
         repo: repository.identifier,
         error: String(error),
       });
-      return internalError(commands);
+      return refuseAll(commands, INTERNAL_ERROR);
     }
   }
 
@@ -78,7 +84,7 @@ export class StatePushGate implements PushGate {
     const verdict = decidePush({ view, owner, commands, present, now: clock.now() });
     if (!verdict.ok) return verdict;
     const applied = await applyEffects(this.#parts, identifier, verdict.effects);
-    if (!applied.ok) return internalError(commands);
+    if (!applied.ok) return refuseAll(commands, INTERNAL_ERROR);
     if (verdict.changesRefs) {
       // Durable before git may move a ref: a crash between git and database is repaired at start.
       await store.commit({ putDirty: [{ owner, identifier, since: clock.now() }] });
@@ -100,10 +106,6 @@ function repositoryPin({ owner, identifier }: RepositoryRef): string {
   return `repository:${owner}:${identifier}`;
 }
 
-function internalError(commands: readonly RefCommand[]): PushDecision {
-  return {
-    ok: false,
-    text: INTERNAL_ERROR,
-    reasons: new Map(commands.map(({ ref }) => [ref, INTERNAL_ERROR])),
-  };
+function refuseAll(commands: readonly RefCommand[], text: string): PushDecision {
+  return { ok: false, text, reasons: new Map(commands.map(({ ref }) => [ref, text])) };
 }

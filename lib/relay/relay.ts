@@ -1,5 +1,5 @@
 import type { NostrEvent } from "../nostr/mod.ts";
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { ConnectionCounter } from "./connections.ts";
 import { LiveSubscriptions } from "./live.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Filter } from "../nostr/mod.ts";
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { Inbox } from "./inbox.ts";
 import type { LiveSubscriptions } from "./live.ts";

@@ -46,15 +46,18 @@ const TROUBLE = new Set([
   "CLIENT_CLOSED",
 ]);
 
+/** A transaction that the driver reported as committed is not there: its connection is poisoned. */
+export class LostTransactionError extends Error {}
+
 /** True when the database as a whole is in trouble, so that smaller transactions would fail too. */
 export function isDatabaseTrouble(cause: unknown): boolean {
-  return cause instanceof LibsqlError && TROUBLE.has(cause.code);
+  return cause instanceof LostTransactionError || (cause instanceof LibsqlError && TROUBLE.has(cause.code));
 }
 
 /** True when another connection stood in the way, or ours was replaced under us: worth another try. */
 export function isTransient(cause: unknown): boolean {
-  return cause instanceof LibsqlError &&
-    (cause.code === "SQLITE_BUSY" || cause.code === "SQLITE_LOCKED" || cause.code === "CLIENT_CLOSED");
+  return cause instanceof LostTransactionError ||
+    (cause instanceof LibsqlError && /^(SQLITE_BUSY|SQLITE_LOCKED|CLIENT_CLOSED)$/.test(cause.code));
 }
 
 /**

@@ -74,14 +74,15 @@ interface Dimension {
 function candidates(filter: Filter, limit: number | undefined, now: number, args: SqlValue[]): string {
   if (filter.ids) return byId(filter, now, args);
   const tag = wayInByTag(filter);
-  return tag === undefined
-    ? byColumns(filter, limit, now, args)
-    : byTag(filter, tag, limit, now, args);
+  return tag === undefined ? byColumns(filter, limit, now, args) : byTag(filter, tag, limit, now, args);
 }
 
 function byId(filter: Filter, now: number, args: SqlValue[]): string {
   const source = `json_each(${listParameter(args, filter.ids!)}) v CROSS JOIN events x ON x.id = v.value`;
-  const conditions = [...rangeConditions(filter, "x", now, args), ...tagConditions(filter, "x", undefined, args)];
+  const conditions = [
+    ...rangeConditions(filter, "x", now, args),
+    ...tagConditions(filter, "x", undefined, args),
+  ];
   if (filter.authors) conditions.push(among("x.pubkey", filter.authors, args));
   if (filter.kinds) conditions.push(among("x.kind", filter.kinds, args));
   return `SELECT x.seq AS seq FROM ${source} WHERE ${conditions.join(" AND ")}`;
@@ -95,13 +96,22 @@ function byColumns(filter: Filter, limit: number | undefined, now: number, args:
   if (kinds && (both || !authors)) dimensions.push({ column: "x.kind", values: kinds });
   const index = both ? "author_kind" : authors ? "author" : kinds ? "kind" : "time";
   return lookUp(dimensions, `events x INDEXED BY events_by_${index}`, "x", limit, args, () => {
-    const conditions = [...rangeConditions(filter, "x", now, args), ...tagConditions(filter, "x", undefined, args)];
+    const conditions = [
+      ...rangeConditions(filter, "x", now, args),
+      ...tagConditions(filter, "x", undefined, args),
+    ];
     if (authors && kinds && !both) conditions.push(among("x.kind", kinds, args));
     return conditions;
   });
 }
 
-function byTag(filter: Filter, tag: string, limit: number | undefined, now: number, args: SqlValue[]): string {
+function byTag(
+  filter: Filter,
+  tag: string,
+  limit: number | undefined,
+  now: number,
+  args: SqlValue[],
+): string {
   const values = filter.tags.get(tag)!.map(textKey);
   const source = filter.authors ? "tags x CROSS JOIN events y ON y.seq = x.seq" : "tags x";
   return lookUp([{ column: "x.value", values }], source, "x", limit, args, () => {
@@ -142,11 +152,15 @@ function lookUp(
   const where = [...matched, ...moreConditions()].join(" AND ");
   const select = `SELECT ${alias}.seq AS seq FROM`;
   if (limit === undefined) return `${select} ${[...lists, source].join(" CROSS JOIN ")} WHERE ${where}`;
-  const order = `ORDER BY ${alias}.created_at DESC, ${alias}.id_order LIMIT ${parameter(args, BigInt(limit))}`;
+  const order = `ORDER BY ${alias}.created_at DESC, ${alias}.id_order LIMIT ${
+    parameter(args, BigInt(limit))
+  }`;
   const each = `${select} ${source} WHERE ${where} ${order}`;
   // A SELECT around it, because ORDER BY is not allowed inside a compound's branch.
   if (lists.length === 0) return `SELECT seq FROM (${each})`;
-  return `SELECT e.seq AS seq FROM ${lists.join(" CROSS JOIN ")} CROSS JOIN events e WHERE e.seq IN (${each})`;
+  return `SELECT e.seq AS seq FROM ${
+    lists.join(" CROSS JOIN ")
+  } CROSS JOIN events e WHERE e.seq IN (${each})`;
 }
 
 /**
@@ -171,10 +185,16 @@ function rangeConditions(filter: Filter, alias: string, now: number, args: SqlVa
   return conditions;
 }
 
-function tagConditions(filter: Filter, alias: string, except: string | undefined, args: SqlValue[]): string[] {
+function tagConditions(
+  filter: Filter,
+  alias: string,
+  except: string | undefined,
+  args: SqlValue[],
+): string[] {
+  // The + makes a long list a membership test on the event's few tags instead of a look-up of each value.
   return [...filter.tags].filter(([name]) => name !== except).map(([name, values]) =>
     `EXISTS (SELECT 1 FROM tags o INDEXED BY tags_by_event WHERE o.seq = ${alias}.seq
-      AND o.name = ${parameter(args, name)} AND ${among("o.value", values.map(textKey), args)})`
+      AND o.name = ${parameter(args, name)} AND ${among("+o.value", values.map(textKey), args)})`
   );
 }
 

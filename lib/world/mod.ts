@@ -1,4 +1,5 @@
 /** The injected world: time, randomness and ordering of work. */
 export * from "./clock.ts";
+export * from "./disk.ts";
 export * from "./keyed_lock.ts";
 export * from "./random.ts";

@@ -4,6 +4,7 @@ import {
   createGitHttp,
   type Git,
   type GitHttp,
+  noMetrics,
   type PushDecision,
   type PushGate,
   type PushGrant,
@@ -12,6 +13,7 @@ import {
   type RepositoryRef,
 } from "../../lib/git/mod.ts";
 import { encodeIdentifier, encodeNpub } from "../../lib/nostr/mod.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 import { systemClock, systemRandom } from "../../lib/world/mod.ts";
 import { withTempDirectory } from "../support/temp.ts";
 
@@ -55,8 +57,12 @@ export interface Service {
   readonly http: GitHttp;
   readonly repositories: Repositories;
   readonly gate: ScriptedGate;
-  /** Requests seen: method, path and, once read, body bytes. */
+  /** Moves only with `virtualTime`. */
+  readonly clock: VirtualClock;
+  /** Requests seen: method and path. */
   readonly requests: string[];
+  /** Body bytes received so far. */
+  received(): number;
   /** Creates a repository of {@link OWNER}; returns its clone URL. */
   create(identifier: string): Promise<string>;
   ref(identifier: string): RepositoryRef;
@@ -66,7 +72,7 @@ export interface Service {
 /** Runs `work` with a service over an empty data directory. */
 export async function withService(
   work: (service: Service) => Promise<void>,
-  options: { maxPushBytes?: number; maxGitProcesses?: number } = {},
+  options: { maxPushBytes?: number; maxGitProcesses?: number; virtualTime?: boolean } = {},
 ): Promise<void> {
   await withTempDirectory(async (directory) => {
     const limits = { maxPushBytes: options.maxPushBytes ?? 1 << 30 };
@@ -79,11 +85,17 @@ export async function withService(
       log: fakeLogger,
     });
     const gate = new ScriptedGate();
+    const virtual = new VirtualClock();
+    let received = 0;
     const http = createGitHttp({
+      metrics: {
+        ...noMetrics,
+        bytes: (direction, count) => void (direction === "in" && (received += count)),
+      },
       git,
       repositories,
       gate,
-      clock: systemClock,
+      clock: options.virtualTime ? virtual : systemClock,
       log: fakeLogger,
       limits: {
         ...limits,
@@ -114,7 +126,9 @@ export async function withService(
         http,
         repositories,
         gate,
+        clock: virtual,
         requests,
+        received: () => received,
         create,
         ref,
         url,

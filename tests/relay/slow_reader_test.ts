@@ -74,3 +74,14 @@ Deno.test("a slow reader that reads on in time receives everything up to EOSE", 
     await eventually("its subscription is gone", () => test.metrics.open === 0);
   });
 });
+
+Deno.test("an event larger than the queue bound reaches a reader who keeps up", async () => {
+  await withRelay({ bounds: { closeAboveBytes: 1_000 } }, async ({ url, accept }) => {
+    const client = await RelayClient.connect(url);
+    const sub = await client.subscribe({ kinds: [1] });
+    accept(unsigned({ content: CONTENT }));
+    await client.waitFor(([type]) => type === "EVENT");
+    assert.equal(client.received(sub)[0]?.content.length, CONTENT.length);
+    await client.close();
+  });
+});

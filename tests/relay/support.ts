@@ -7,7 +7,7 @@ import {
   parseEvent,
   serialiseEvent,
 } from "../../lib/nostr/mod.ts";
-import type { Logger } from "../../lib/observe/log.ts";
+import type { Logger } from "../../lib/observe/mod.ts";
 import {
   type AdmitAnswer,
   createRelay,

@@ -3,7 +3,7 @@ import { addressKey, ConnectionCounter } from "../../lib/relay/connections.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { eventually } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
-import { rawUpgrade, type TestRelayOptions, withRelay } from "./support.ts";
+import { HANDSHAKE, rawUpgrade, readCloseFrame, readFrame, withRelay } from "./support.ts";
 
 async function statusOf(
   port: number,
@@ -110,15 +110,38 @@ Deno.test("one client is an IPv4 address or an IPv6 /64, and is forgotten with i
   assert.deepEqual([counter.total, counter.of("192.0.2.1")], [0, 0]);
 });
 
-Deno.test("an accepted handshake that never becomes a connection gives its slot back", async () => {
+Deno.test("a client that leaves during the handshake gives its slot back after the deadline", async () => {
   const clock = new VirtualClock();
-  const options: TestRelayOptions = { clock, bounds: { handshakeDeadlineMs: 10_000 } };
-  await withRelay(options, async ({ relay, metrics }) => {
+  await withRelay({ clock, bounds: { handshakeDeadlineMs: 10_000 } }, async ({ relay, metrics }) => {
+    const clientLeft = Promise.withResolvers<void>();
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+      const response = relay.upgrade(request, "192.0.2.1");
+      await clientLeft.promise;
+      return response;
+    });
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
+    const lines = Object.entries(HANDSHAKE).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    await connection.write(new TextEncoder().encode(`GET / HTTP/1.1\r\n${lines}\r\n`));
+    await eventually("the handshake was seen", () => relay.connectionCount() === 1);
+    connection.close();
+    clientLeft.resolve();
+    await eventually("the slot is free", async () => {
+      await clock.advance(10_000);
+      return relay.connectionCount() === 0;
+    });
+    await eventually("what was opened is closed", () => metrics.opened === metrics.closed);
+    await server.shutdown();
+  });
+});
+
+Deno.test("an accepted handshake whose response is lost gives its slot back after the deadline", async () => {
+  const clock = new VirtualClock();
+  await withRelay({ clock, bounds: { handshakeDeadlineMs: 10_000 } }, async ({ relay, metrics }) => {
     const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
       relay.upgrade(request, "192.0.2.1");
-      return new Response("lost on the way", { status: 500 });
+      return new Response("not the 101", { status: 500 });
     });
-    assert.equal((await statusOf(server.addr.port, {}))[0], 500);
+    await statusOf(server.addr.port, {});
     await clock.advance(9_999);
     assert.equal(relay.connectionCount(), 1);
     await clock.advance(1);
@@ -153,5 +176,15 @@ Deno.test("stopping answers what was received, then sends a harmless NOTICE and 
       /rate|limit|too many|slow down|throttl|envelope|NEG-|negentropy/i,
     );
     assert.equal(relay.connectionCount(), 0);
+  });
+});
+
+Deno.test("a silent connection is pinged at half of the idle timeout and closed with 1001 at its end", async () => {
+  await withRelay({ bounds: { idleTimeoutSecs: 1 } }, async ({ port, relay }) => {
+    const silent = await rawUpgrade(port);
+    assert.equal((await readFrame(silent)).opcode, 9);
+    assert.deepEqual(await readCloseFrame(silent), { before: 0, code: 1001 });
+    silent.connection.close();
+    await eventually("the slot is free", () => relay.connectionCount() === 0);
   });
 });

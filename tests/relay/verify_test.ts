@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { verifyEvent } from "nostr-tools/pure";
-import { finalizeEvent, generateSecretKey } from "nostr-tools/pure";
+import { finalizeEvent, generateSecretKey, verifyEvent } from "nostr-tools/pure";
 import { initNostrWasm } from "nostr-wasm";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import { createVerifier, type Verifier, type VerifierInput } from "../../lib/nostr/verify.ts";
 import { newSigner } from "../support/keys.ts";
+import { eventually } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { MemoryLog } from "./support.ts";
 
@@ -80,12 +80,11 @@ Deno.test("2,000 events through workers are judged one by one", async () => {
 
 Deno.test("a worker that fails is logged and its events are verified without it", async () => {
   const workerUrl = new URL("data:application/javascript,onmessage=()=>{throw new Error('lost')}");
-  await withVerifier({ workerUrl }, async (verifier, log) => {
-    const events = Array.from({ length: 1_000 }, (_, i) => alice.sign({ kind: 1, content: `${i % 3}` }));
+  await withVerifier({ workerUrl, workers: 1 }, async (verifier, log) => {
+    const events = Array.from({ length: 20 }, (_, i) => alice.sign({ kind: 1, content: `${i}` }));
     const results = await Promise.all(events.map((event) => verifier.verify(event)));
     assert.ok(results.every(Boolean));
-    assert.ok(log.lines.length > 0 && log.lines.length <= 6);
-    assert.ok(log.lines.every((line) => line === "warn a signature worker failed"));
+    assert.deepEqual(log.lines, ["warn a signature worker failed"]);
   });
 });
 
@@ -94,9 +93,11 @@ Deno.test("a worker that never answers is given up after its deadline", async ()
   const workerUrl = new URL("data:application/javascript,onmessage=()=>{}");
   await withVerifier({ workerUrl, clock, workers: 1 }, async (verifier, log) => {
     const events = Array.from({ length: 20 }, (_, i) => alice.sign({ kind: 1, content: `${i}` }));
-    let isDone = false;
-    const results = Promise.all(events.map((event) => verifier.verify(event))).finally(() => isDone = true);
-    while (!isDone) await clock.advance(30_000);
+    const results = Promise.all(events.map((event) => verifier.verify(event)));
+    await eventually("the worker was given up", async () => {
+      await clock.advance(30_000);
+      return log.lines.length > 0;
+    });
     assert.ok((await results).every(Boolean));
     assert.deepEqual(log.lines, ["warn a signature worker failed"]);
   });

@@ -64,14 +64,14 @@ Deno.test("G-61 G-60 a client that disconnects in mid-push leaves no process, no
     const target = (await refsOf(work))["refs/heads/main"]!;
     const command = `${"0".repeat(40)} ${target} refs/heads/main\0 report-status side-band-64k\n`;
     const line = (command.length + 4).toString(16).padStart(4, "0") + command;
-    const pack = noise(3 * MIB);
+    const pack = await packOf(work, target);
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     const path = new URL(url).pathname;
-    const head =
-      `POST ${path}/git-receive-pack HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-git-receive-pack-request\r\n` +
-      `Content-Length: 40000000\r\n\r\n${line}0000PACK\0\0\0\x02\0\0\0\x03`;
-    await writeAll(connection, new TextEncoder().encode(head));
-    await writeAll(connection, pack);
+    const head = `POST ${path}/git-receive-pack HTTP/1.1\r\nHost: x\r\n` +
+      "Content-Type: application/x-git-receive-pack-request\r\n" +
+      `Content-Length: ${line.length + 4 + pack.length}\r\n\r\n`;
+    await writeAll(connection, new TextEncoder().encode(`${head}${line}0000`));
+    await writeAll(connection, pack.subarray(0, pack.length / 2));
     const repositoryPath = `${directory}/data/git/${owner.npub}/cut.git`;
     await eventually("receive-pack runs", async () => (await processesMentioning(directory)).length > 0);
     connection.close();
@@ -113,6 +113,19 @@ Deno.test("G-62 concurrent identical pushes: refs correct, event stored once, no
     strictEqual(relay.received(live).length, 1);
     ok(!/"level":"error"/.test(server.log), server.log);
   }));
+
+/** A pack with everything `tip` reaches. */
+async function packOf(work: string, tip: string): Promise<Uint8Array> {
+  const child = new Deno.Command("git", {
+    args: ["-C", work, "pack-objects", "--stdout", "--revs", "-q"],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(`${tip}\n`));
+  await writer.close();
+  return (await child.output()).stdout;
+}
 
 async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));

@@ -164,5 +164,5 @@ Deno.test("G-67 after many refused pushes nothing is left behind", () =>
       left.push(entry.name);
     }
     deepStrictEqual(left.filter((name) => name.startsWith("tmp_")), []);
-    strictEqual((await fetch(`${server.httpUrl}/healthz`)).status, 200);
+    strictEqual(await (await fetch(`${server.httpUrl}/healthz`)).text(), '{"status":"ok"}');
   }));

@@ -1,0 +1,141 @@
+import { Registry } from "prom-client";
+import type { Clock } from "../world/mod.ts";
+import type { Logger } from "./log.ts";
+import { type AddressDisplay, ConnectionTracker } from "./metrics_addresses.ts";
+import { createFamilies } from "./metrics_families.ts";
+import { Gauges } from "./metrics_gauges.ts";
+import {
+  type GitGroup,
+  gitGroup,
+  type HttpGroup,
+  httpGroup,
+  type IntakeGroup,
+  intakeGroup,
+  type PurgatoryGroup,
+  purgatoryGroup,
+  type RelayGroup,
+  relayGroup,
+} from "./metrics_groups.ts";
+import { labelText } from "./metrics_labels.ts";
+import { LoopLag } from "./metrics_lag.ts";
+import type { MetricSources } from "./metrics_sources.ts";
+import { TrafficTally } from "./metrics_traffic.ts";
+
+export type { AddressDisplay } from "./metrics_addresses.ts";
+export type { GitGroup, HttpGroup, IntakeGroup, PurgatoryGroup, RelayGroup } from "./metrics_groups.ts";
+export type { HttpRoute } from "./metrics_labels.ts";
+export type { MetricSources } from "./metrics_sources.ts";
+export type { TrafficRepository } from "./metrics_traffic.ts";
+
+/** What {@link createMetrics} needs. */
+export interface MetricsOptions {
+  readonly version: string;
+  /** Commit the program was built from. */
+  readonly commit: string;
+  readonly clock: Clock;
+  /** Repositories exported by traffic; 0 exports none. */
+  readonly topRepos: number;
+  /** Simultaneous WebSockets of one client that get it flagged; 0 flags nobody. */
+  readonly abuseThreshold: number;
+  /** How the address of a flagged client appears in the log; `truncated` unless given. */
+  readonly logIp?: AddressDisplay;
+  readonly log: Logger;
+}
+
+/** One rendering of all metrics. */
+export interface RenderedMetrics {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** The metrics of one server. The groups implement what the parts report to; none of them throws. */
+export interface Metrics {
+  readonly relay: RelayGroup;
+  readonly intake: IntakeGroup;
+  readonly purgatory: PurgatoryGroup;
+  readonly git: GitGroup;
+  readonly http: HttpGroup;
+  /** Says where gauges read their values; may be called more than once. */
+  observe(sources: MetricSources): void;
+  /** Measures the event-loop lag until `signal` aborts; resolves then. */
+  start(signal: AbortSignal): Promise<void>;
+  /**
+   * All metrics in the Prometheus text format 0.0.4. Concurrent calls share one rendering, and a
+   * rendering answers all calls of the second after it began.
+   */
+  render(): Promise<RenderedMetrics>;
+}
+
+/** Metrics in a registry of their own; several servers can live in one process. */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const { clock, log } = options;
+  const families = createFamilies();
+  const connections = new ConnectionTracker({
+    abuseThreshold: options.abuseThreshold,
+    display: options.logIp ?? "truncated",
+    log,
+  });
+  const subscriptions = { open: 0 };
+  const traffic = new TrafficTally(options.topRepos, clock);
+  const lag = new LoopLag(clock);
+  const gauges = new Gauges({ families, connections, subscriptions, traffic, lag, clock, log });
+  families.buildInfo.set({ version: labelText(options.version), commit: labelText(options.commit) }, 1);
+  const { registry } = families;
+  return {
+    relay: relayGroup(families, connections, subscriptions),
+    intake: intakeGroup(families),
+    purgatory: purgatoryGroup(families),
+    git: gitGroup(families, traffic),
+    http: httpGroup(families),
+    observe: (sources) => gauges.observe(sources),
+    start: (signal) => lag.run(signal),
+    render: shared(clock, async () => {
+      await gauges.collect();
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    }),
+  };
+}
+
+/** Metrics that collect nothing, for an operator who wants none. */
+export function noMetrics(): Metrics {
+  const nothing = () => {};
+  return {
+    relay: {
+      connectionOpened: nothing,
+      connectionClosed: nothing,
+      rejected: nothing,
+      received: nothing,
+      sent: nothing,
+      subscriptions: nothing,
+      rateLimited: nothing,
+    },
+    intake: { received: nothing, held: nothing, rejected: nothing },
+    purgatory: { released: nothing, expired: nothing, stored: nothing },
+    git: {
+      operation: nothing,
+      bytes: nothing,
+      authorization: nothing,
+      processFailure: nothing,
+      repositoryRemoved: nothing,
+    },
+    http: { httpRequest: nothing },
+    observe: nothing,
+    start: () => Promise.resolve(),
+    render: () => Promise.resolve({ contentType: Registry.PROMETHEUS_CONTENT_TYPE, body: "" }),
+  };
+}
+
+const RENDER_EVERY_MS = 1_000;
+
+/** `work` at most once a second: calls meanwhile receive the result of the run before. */
+function shared<T>(clock: Clock, work: () => Promise<T>): () => Promise<T> {
+  let latest: { readonly startedAt: number; readonly result: Promise<T>; running: boolean } | undefined;
+  return () => {
+    const age = latest ? clock.now() - latest.startedAt : Infinity;
+    if (latest && (latest.running || (age >= 0 && age < RENDER_EVERY_MS))) return latest.result;
+    const run = { startedAt: clock.now(), result: work(), running: true };
+    void run.result.finally(() => run.running = false).catch(() => {});
+    latest = run;
+    return run.result;
+  };
+}

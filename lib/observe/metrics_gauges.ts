@@ -1,0 +1,108 @@
+import type { Clock } from "../world/mod.ts";
+import type { Logger } from "./log.ts";
+import type { ConnectionTracker } from "./metrics_addresses.ts";
+import type { Families } from "./metrics_families.ts";
+import type { SubscriptionSum } from "./metrics_groups.ts";
+import type { LoopLag } from "./metrics_lag.ts";
+import { type MetricSources, SourceReader } from "./metrics_sources.ts";
+import type { TrafficTally } from "./metrics_traffic.ts";
+
+/** The part of a gauge without labels that is used here. */
+interface PlainGauge {
+  set(value: number): void;
+  remove(): void;
+}
+
+/** What the gauges mirror. */
+export interface GaugeInputs {
+  readonly families: Families;
+  readonly connections: ConnectionTracker;
+  readonly subscriptions: SubscriptionSum;
+  readonly traffic: TrafficTally;
+  readonly lag: LoopLag;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const STORED_EVENTS_EVERY_MS = 60_000;
+
+/** Computes gauges from the state they mirror. What nobody can tell has no sample. */
+export class Gauges {
+  readonly #inputs: GaugeInputs;
+  readonly #startedAt: number;
+  readonly #waiting: SourceReader<{ active: number; soft: number; states: number }>;
+  readonly #stored: SourceReader<number>;
+  readonly #repositories: SourceReader<number>;
+  #sources: MetricSources = {};
+  #uptimeSeconds = 0;
+
+  constructor(inputs: GaugeInputs) {
+    const { clock, log } = inputs;
+    this.#inputs = inputs;
+    this.#startedAt = clock.now();
+    this.#waiting = new SourceReader("ngit_purgatory_entries", 0, clock, log);
+    this.#stored = new SourceReader("ngit_db_events", STORED_EVENTS_EVERY_MS, clock, log);
+    this.#repositories = new SourceReader("ngit_repositories_total", 0, clock, log);
+  }
+
+  /** Adds sources; one given before under the same name is replaced. */
+  observe(sources: MetricSources): void {
+    this.#sources = { ...this.#sources, ...sources };
+  }
+
+  /** Brings every gauge up to date; a source that fails is logged and leaves its gauge without a sample. */
+  async collect(): Promise<void> {
+    this.#fromMemory();
+    const { families } = this.#inputs;
+    const { waitingCounts, storedEvents, repositories } = this.#sources;
+    await Promise.all([
+      this.#waiting.read(waitingCounts).then((counts) => this.#setEntries(counts)),
+      this.#stored.read(storedEvents).then((count) => set(families.dbEvents, count)),
+      this.#repositories.read(repositories).then((count) => set(families.repositories, count)),
+    ]);
+  }
+
+  #fromMemory(): void {
+    const { families, connections, subscriptions, traffic, lag } = this.#inputs;
+    families.connectionsActive.set(connections.active);
+    families.uniqueIps.set(connections.unique);
+    families.flaggedAbusers.set(connections.flagged);
+    families.subscriptionsActive.set(this.#sources.subscriptions?.() ?? subscriptions.open);
+    const load = this.#sources.gitProcesses?.();
+    set(families.gitProcesses, load?.active);
+    set(families.gitQueue, load?.waiting);
+    families.topRepos.reset();
+    // Labels cut to the same text share one series.
+    for (const { label, bytes } of traffic.top()) families.topRepos.inc({ repo: label }, bytes);
+    const memory = Deno.memoryUsage();
+    families.residentMemory.set(memory.rss);
+    families.heapUsed.set(memory.heapUsed);
+    families.eventLoopLag.set(lag.worstSeconds());
+    this.#setUptime();
+  }
+
+  /** A counter: a clock that is set back makes it stand still. */
+  #setUptime(): void {
+    const seconds = (this.#inputs.clock.now() - this.#startedAt) / 1000;
+    if (seconds <= this.#uptimeSeconds) return;
+    this.#uptimeSeconds = seconds;
+    this.#inputs.families.uptime.reset();
+    this.#inputs.families.uptime.inc(seconds);
+  }
+
+  #setEntries(counts: { active: number; soft: number; states: number } | undefined): void {
+    const { purgatoryEntries } = this.#inputs.families;
+    purgatoryEntries.reset();
+    if (!counts) return;
+    purgatoryEntries.set({ type: "announcement" }, counts.active);
+    purgatoryEntries.set({ type: "announcement_soft_expired" }, counts.soft);
+    purgatoryEntries.set({ type: "state" }, counts.states);
+    // Pull requests and placeholders do not wait in this server; dashboards expect the series.
+    for (const type of ["pr", "placeholder"]) purgatoryEntries.set({ type }, 0);
+  }
+}
+
+function set(gauge: PlainGauge, value: number | undefined): void {
+  if (value === undefined) gauge.remove();
+  else gauge.set(value);
+}

@@ -1,0 +1,72 @@
+import type { Clock } from "../world/mod.ts";
+import type { Logger } from "./log.ts";
+
+/** State that lives elsewhere and is read when metrics are rendered; may be given piece by piece. */
+export interface MetricSources {
+  /** Sizes of purgatory. */
+  readonly waitingCounts?: () => Promise<{
+    readonly active: number;
+    readonly soft: number;
+    readonly states: number;
+  }>;
+  /** Number of stored events; asked at most once a minute. */
+  readonly storedEvents?: () => number | Promise<number>;
+  /** Repositories on disk, from memory. */
+  readonly repositories?: () => number | Promise<number>;
+  /** Git children serving clients, and requests waiting for one. */
+  readonly gitProcesses?: () => { readonly active: number; readonly waiting: number };
+  /** Open subscriptions; without it the changes reported by the relay are summed. */
+  readonly subscriptions?: () => number;
+}
+
+/** A read that takes longer is left out of this rendering. */
+const READ_DEADLINE_MS = 1_000;
+
+/**
+ * Reads one source: at most one read at a time, at most one per `everyMs`, and never longer than a
+ * second. A source that fails has no value, and its failure is no failure of the rendering.
+ */
+export class SourceReader<T> {
+  readonly #name: string;
+  readonly #everyMs: number;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #value: T | undefined;
+  #readAt: number | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(name: string, everyMs: number, clock: Clock, log: Logger) {
+    this.#name = name;
+    this.#everyMs = everyMs;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** The value of `source`, or the last one known while a new one takes too long. */
+  async read(source: (() => T | Promise<T>) | undefined): Promise<T | undefined> {
+    if (!source) return undefined;
+    if (this.#isDue()) {
+      this.#running ??= this.#refresh(source).finally(() => this.#running = undefined);
+    }
+    if (!this.#running) return this.#value;
+    const over = new AbortController();
+    await Promise.race([this.#running, this.#clock.sleep(READ_DEADLINE_MS, over.signal)]);
+    over.abort();
+    return this.#value;
+  }
+
+  #isDue(): boolean {
+    const age = this.#readAt === undefined ? Infinity : this.#clock.now() - this.#readAt;
+    return age < 0 || age >= this.#everyMs;
+  }
+
+  async #refresh(source: () => T | Promise<T>): Promise<void> {
+    this.#readAt = this.#clock.now();
+    try {
+      this.#value = await source();
+    } catch (error) {
+      this.#value = undefined;
+      this.#log.warn("a metric could not be read", { metric: this.#name, error: String(error) });
+    }
+  }
+}

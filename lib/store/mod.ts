@@ -1,0 +1,68 @@
+/** The store: events served, and purgatory, in one libSQL database. */
+import type { Logger } from "../observe/log.ts";
+import type { Clock } from "../world/mod.ts";
+import { Database, type Statement } from "./database.ts";
+import type { FilterLimits } from "./filter_sql.ts";
+import { LibsqlStore } from "./libsql_store.ts";
+import type { Store } from "./types.ts";
+import { Writer } from "./writer.ts";
+
+export type { FilterLimits } from "./filter_sql.ts";
+export { type DirectoryLock, lockDataDirectory } from "./instance_lock.ts";
+export { SCHEMA_VERSION } from "./schema.ts";
+export type * from "./types.ts";
+
+/** Most events of the memory backend; beyond it the oldest by arrival are dropped. */
+const MAX_MEMORY_EVENTS = 100_000;
+
+/** How to open a store. */
+export interface StoreOptions {
+  /** A file path or a `file:`, `libsql:`, `http:` or `https:` URL; not used by the memory backend. */
+  readonly location: string;
+  /** `memory` keeps the same tables in a private database that vanishes with the store. */
+  readonly backend: "libsql" | "memory";
+  /** Token for a remote database. */
+  readonly authToken?: string;
+  readonly clock: Clock;
+  readonly limits: FilterLimits;
+  readonly log: Logger;
+  /** For tests: what production never changes. */
+  readonly internals?: {
+    /** Hold the file against other processes (true). */
+    readonly exclusive?: boolean;
+    /** How long SQLite waits for a lock, in milliseconds (2,000). */
+    readonly busyTimeoutMs?: number;
+    /** Most events of the memory backend (100,000). */
+    readonly maxMemoryEvents?: number;
+  };
+}
+
+/**
+ * Opens the store and brings its schema up to date. Throws an Error that says what is wrong: cannot
+ * open (with the path), or a schema newer than this program knows.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { backend, clock, limits, authToken, internals } = options;
+  const log = options.log.target("db");
+  const memory = backend === "memory";
+  const database = await Database.open({
+    location: memory ? ":memory:" : options.location,
+    ...(authToken !== undefined && { authToken }),
+    exclusive: internals?.exclusive ?? true,
+    busyTimeoutMs: internals?.busyTimeoutMs ?? 2_000,
+    log,
+  });
+  const writer = await Writer.create({
+    database,
+    clock,
+    log,
+    ...(memory && { afterInsert: dropOldest(internals?.maxMemoryEvents ?? MAX_MEMORY_EVENTS) }),
+  });
+  return new LibsqlStore({ database, writer, clock, limits, log });
+}
+
+function dropOldest(limit: number): Statement {
+  const sql = `DELETE FROM events WHERE seq IN (
+    SELECT seq FROM events ORDER BY seq LIMIT max(0, (SELECT count(*) FROM events) - ?))`;
+  return { sql, args: [BigInt(limit)] };
+}

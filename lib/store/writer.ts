@@ -1,0 +1,221 @@
+import { setImmediate } from "node:timers";
+import type { Logger } from "../observe/log.ts";
+import type { Clock } from "../world/mod.ts";
+import {
+  type Database,
+  isDatabaseTrouble,
+  isTransient,
+  LostTransactionError,
+  type Statement,
+} from "./database.ts";
+import { type GroupPlan, planGroup, unitSize } from "./group_plan.ts";
+import type { Changes, InsertVerdict } from "./types.ts";
+
+/** Most units of one transaction. */
+const MAX_GROUP_UNITS = 500;
+/** Most text of one transaction, in UTF-16 units; a single larger unit goes alone. */
+const MAX_GROUP_SIZE = 4 * 1024 * 1024;
+/** Most units, and most text in UTF-16 units, that may wait; more are rejected. */
+const MAX_WAITING_UNITS = 50_000;
+const MAX_WAITING_SIZE = 256 * 1024 * 1024;
+
+/** One unit of work that waits for its transaction. */
+interface Unit {
+  readonly changes: Changes;
+  readonly size: number;
+  readonly resolve: (verdicts: readonly InsertVerdict[]) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/** Statements of the store's own upkeep, in a transaction by themselves. */
+interface Upkeep {
+  readonly statements: readonly Statement[];
+  readonly resolve: (rowsAffected: number) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/** What the writer needs. */
+export interface WriterOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Appended to every transaction that inserts events. */
+  readonly afterInsert?: Statement;
+}
+
+/**
+ * The only one who writes. Units submitted in one turn of the event loop share a transaction (group
+ * commit), and so do those that arrive while one is being written. A transaction counts only after
+ * its commit mark has been read back.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  #queue: (Unit | Upkeep)[] = [];
+  #waitingSize = 0;
+  /** Number of the last attempt; never used twice, so that a mark names one attempt. */
+  #mark: number;
+  #working: Promise<void> | undefined;
+  #closed = false;
+
+  private constructor(options: WriterOptions, mark: number) {
+    this.#options = options;
+    this.#mark = mark;
+  }
+
+  /** A writer that goes on from the last commit in the database. */
+  static async create(options: WriterOptions): Promise<Writer> {
+    return new Writer(options, await readMark(options.database));
+  }
+
+  /** Queues a unit of work; see `Store.commit`. */
+  submit(changes: Changes): Promise<readonly InsertVerdict[]> {
+    return new Promise((resolve, reject) => {
+      const size = unitSize(changes);
+      if (this.#queue.length >= MAX_WAITING_UNITS || this.#waitingSize + size > MAX_WAITING_SIZE) {
+        throw new Error("too many changes wait for the database");
+      }
+      this.#enqueue({ changes, size, resolve, reject });
+    });
+  }
+
+  /** Queues statements as a transaction of their own; resolves to the rows they affected together. */
+  run(statements: readonly Statement[]): Promise<number> {
+    return new Promise((resolve, reject) => this.#enqueue({ statements, resolve, reject }));
+  }
+
+  /** Refuses new work and resolves when what was queued is done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#working;
+  }
+
+  #enqueue(job: Unit | Upkeep): void {
+    if (this.#closed) throw new Error("the store is closed");
+    this.#queue.push(job);
+    if ("size" in job) this.#waitingSize += job.size;
+    this.#working ??= this.#work();
+  }
+
+  async #work(): Promise<void> {
+    while (this.#queue.length > 0) {
+      await nextTurn();
+      const first = this.#queue[0]!;
+      if ("statements" in first) {
+        this.#queue.shift();
+        await this.#runUpkeep(first);
+      } else {
+        await this.#settle(this.#takeGroup());
+      }
+    }
+    this.#working = undefined;
+  }
+
+  #takeGroup(): Unit[] {
+    const group: Unit[] = [];
+    let size = 0;
+    for (const job of this.#queue) {
+      const full = group.length === MAX_GROUP_UNITS || "statements" in job ||
+        (group.length > 0 && size + job.size > MAX_GROUP_SIZE);
+      if (full) break;
+      group.push(job);
+      size += job.size;
+    }
+    this.#queue = this.#queue.slice(group.length);
+    this.#waitingSize -= size;
+    return group;
+  }
+
+  async #runUpkeep({ statements, resolve, reject }: Upkeep): Promise<void> {
+    try {
+      const results = await this.#transact(statements);
+      resolve(results.reduce((sum, { rowsAffected }) => sum + rowsAffected, 0));
+    } catch (cause) {
+      reject(cause);
+    }
+  }
+
+  async #settle(units: readonly Unit[]): Promise<void> {
+    try {
+      const verdicts = await this.#apply(units.map(({ changes }) => changes));
+      units.forEach((unit, index) => unit.resolve(verdicts[index]!));
+    } catch (cause) {
+      const alone = units.length === 1 || isDatabaseTrouble(cause);
+      this.#options.log.error("a transaction failed", {
+        cause: cause instanceof Error ? cause.message : String(cause),
+        units: units.length,
+      });
+      if (alone) return units.forEach((unit) => unit.reject(cause));
+      // One bad unit must not take its neighbours along.
+      for (const unit of units) await this.#settle([unit]);
+    }
+  }
+
+  async #apply(units: readonly Changes[]): Promise<GroupPlan["verdicts"]> {
+    const { database, clock, afterInsert } = this.#options;
+    const plan = async () => await planGroup(database, units, clock.now());
+    let { verdicts, statements } = await plan();
+    if (statements.length === 0) return verdicts;
+    await this.#transact(statements, async () => {
+      ({ verdicts, statements } = await plan());
+      return statements;
+    }, units.some((unit) => unit.insertEvents?.length) ? afterInsert : undefined);
+    return verdicts;
+  }
+
+  /**
+   * One checked transaction. When it fails, the commit mark tells whether it happened all the same;
+   * if it did not and another connection stood in the way, it is planned anew and tried once more.
+   */
+  async #transact(
+    statements: readonly Statement[],
+    planAnew: () => Promise<readonly Statement[]> = () => Promise.resolve(statements),
+    last?: Statement,
+  ): Promise<readonly { readonly rowsAffected: number }[]> {
+    const complete = (body: readonly Statement[]) => last ? [...body, last] : body;
+    try {
+      return await this.#transactOnce(complete(statements));
+    } catch (cause) {
+      if (await this.#happened(cause)) return [];
+      if (!isTransient(cause)) throw cause;
+      try {
+        return await this.#transactOnce(complete(await planAnew()));
+      } catch (second) {
+        if (await this.#happened(second)) return [];
+        throw second;
+      }
+    }
+  }
+
+  async #transactOnce(
+    statements: readonly Statement[],
+  ): Promise<readonly { readonly rowsAffected: number }[]> {
+    const { database } = this.#options;
+    this.#mark++;
+    const [, ...results] = await database.write([
+      { sql: "UPDATE commit_mark SET number = ?", args: [BigInt(this.#mark)] },
+      ...statements,
+    ]);
+    if (await readMark(database) !== this.#mark) {
+      throw new LostTransactionError("a transaction was reported as committed but is not there");
+    }
+    return results;
+  }
+
+  /** After a failure: makes the connection fit again and says whether the last attempt is there. */
+  async #happened(cause: unknown): Promise<boolean> {
+    await this.#options.database.recover(cause);
+    return await readMark(this.#options.database) === this.#mark;
+  }
+}
+
+async function readMark(database: Database): Promise<number> {
+  return Number((await database.read("SELECT number FROM commit_mark")).rows[0]?.[0]);
+}
+
+/**
+ * The end of this turn of the event loop. Not the clock's business: a virtual clock that stands
+ * still must not hold up a commit.
+ */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

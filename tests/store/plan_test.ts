@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { createClient } from "@libsql/client";
+import type { Filter } from "../../lib/nostr/mod.ts";
+import { countOf, rowsOf, textsOf } from "../../lib/store/filter_sql.ts";
+import { filter, key, NOW, open, withDirectory } from "./fixtures.ts";
+
+const MANY = Array.from({ length: 1_000 }, (_, i) => key(i));
+
+const CASES: readonly [string, Filter][] = [
+  ["one id", filter({ ids: [key(1)] })],
+  ["many ids", filter({ ids: MANY, kinds: [1], tags: { e: MANY } })],
+  ["an author", filter({ authors: [key(1)] })],
+  ["many authors", filter({ authors: MANY })],
+  ["a kind", filter({ kinds: [30617], since: NOW })],
+  ["many kinds", filter({ kinds: [1, 2, 3], until: NOW })],
+  ["author and kind", filter({ authors: [key(1)], kinds: [1] })],
+  ["authors and kinds", filter({ authors: [key(1), key(2)], kinds: [1, 2] })],
+  ["too many pairs", filter({ authors: MANY, kinds: [1, 2, 3] })],
+  ["a tag", filter({ tags: { e: [key(1)] } })],
+  ["many values", filter({ tags: { e: MANY } })],
+  ["two tags and a kind", filter({ kinds: [1], tags: { e: MANY, p: [key(1)] } })],
+  ["tag and author", filter({ authors: [key(1)], tags: { a: ["x"] } })],
+  ["author, kind and d", filter({ authors: [key(1)], kinds: [30617], tags: { d: ["x"] } })],
+];
+
+Deno.test("no filter that names an id, author, kind or tag scans a table or sorts what it may not return", () =>
+  withDirectory(async (path) => {
+    await (await open(path, { internals: { exclusive: false } })).store.close();
+    const client = createClient({ url: `file:${path}` });
+    try {
+      for (const [name, wanted] of [...CASES, ["time", filter()] as const]) {
+        for (const { sql, args } of [textsOf(wanted, 500, NOW), rowsOf(wanted, 500, NOW)]) {
+          const plan = await client.execute({ sql: `EXPLAIN QUERY PLAN ${sql}`, args: [...args] });
+          const steps = plan.rows.map((row) => String(row.detail));
+          // The look-up by time is the one scan: in index order and cut off by its limit.
+          const scans = steps.filter((step) => step.startsWith("SCAN") && !isListScan(step));
+          const allowed = name === "time" ? (step: string) => /events_by_time/.test(step) : () => false;
+          assert.deepEqual(scans.filter((step) => !allowed(step)), [], `${name}: ${steps.join(" | ")}`);
+          // The only sort is the last one, of at most what the look-ups let through.
+          const sorts = steps.filter((step) => step.includes("TEMP B-TREE FOR ORDER BY"));
+          assert.ok(sorts.length <= 1, `${name}: ${steps.join(" | ")}`);
+        }
+      }
+      for (const [name, wanted] of CASES) {
+        const { sql, args } = countOf([wanted], NOW);
+        const plan = await client.execute({ sql: `EXPLAIN QUERY PLAN ${sql}`, args: [...args] });
+        const steps = plan.rows.map((row) => String(row.detail));
+        assert.deepEqual(
+          steps.filter((step) => step.startsWith("SCAN") && !isListScan(step)),
+          [],
+          `${name}: ${steps.join(" | ")}`,
+        );
+      }
+    } finally {
+      client.close();
+    }
+  }));
+
+/** A pass over the values the filter itself lists, or over what a subquery returns. */
+function isListScan(step: string): boolean {
+  return /VIRTUAL TABLE|CONSTANT ROW|SCAN \(subquery|SCAN \(join/.test(step);
+}
