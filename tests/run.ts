@@ -4,6 +4,9 @@
  *
  * Arguments are passed on to `deno test` (files, `--filter`, ...).
  */
+/** Dependencies exactly as committed. */
+const LOCK = ["--lock=deno.lock", "--frozen"];
+
 async function run(args: readonly string[], onText?: (text: string) => void): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
@@ -20,16 +23,19 @@ async function run(args: readonly string[], onText?: (text: string) => void): Pr
   return (await child.status).code;
 }
 
-if (await run(["check", "--quiet", "main.ts", "tests", "bench", ".ci"]) !== 0) {
+if (await run(["check", "--quiet", ...LOCK, "main.ts", "tests", "bench", ".ci"]) !== 0) {
   console.log("0 passed, 1 failed");
   Deno.exit(1);
 }
 
 let tail = "";
 const paths = Deno.args.some((arg) => !arg.startsWith("-")) ? [] : ["tests"];
-const code = await run(["test", "--no-check", "--no-prompt", "-P=test", ...paths, ...Deno.args], (text) => {
-  tail = (tail + text).slice(-20_000);
-});
+const code = await run(
+  ["test", "--no-check", "--no-prompt", ...LOCK, "-P=test", ...paths, ...Deno.args],
+  (text) => {
+    tail = (tail + text).slice(-20_000);
+  },
+);
 const summary = /\| (\d+) passed.*?\| (\d+) failed(?: \| (\d+) ignored)?/.exec(
   tail.slice(tail.lastIndexOf("\n", tail.length - 2) - 400),
 );

@@ -1,4 +1,5 @@
 import manifest from "../../deno.json" with { type: "json" };
+import importMap from "../import_map.json" with { type: "json" };
 
 /** Name of the program, as in `--version` and NIP-11 `software`. */
 export const PROGRAM_NAME = "ngit-grasp";
@@ -11,7 +12,7 @@ export const RELEASED_AT = Date.UTC(2026, 10, 1);
 
 /** Text of `--version`: first line name and version, then the engines. Reads nothing. */
 export function versionText(schemaVersion: number): string {
-  const libsql = manifest.imports["@libsql/client"].split("@").at(-1);
+  const libsql = importMap.imports["@libsql/client"].split("@").at(-1);
   return [
     `${PROGRAM_NAME} ${PROGRAM_VERSION}`,
     `deno ${Deno.version.deno} (v8 ${Deno.version.v8}, typescript ${Deno.version.typescript})`,

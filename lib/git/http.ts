@@ -15,9 +15,12 @@ export interface GitHttp {
   handle(request: Request, rawPath: string): Promise<Response> | undefined;
   /** Git children serving clients now, and requests waiting for one. */
   load(): { readonly active: number; readonly waiting: number };
-  /** Lets running pushes end for `graceMs`, then ends every child. Resolves when all have ended. */
+  /** Lets running pushes end for `graceMs`, then ends every child. Resolves within 10 s after that. */
   stop(graceMs: number): Promise<void>;
 }
+
+/** Longest wait for ended pushes to be settled when stopping; what is left is repaired at the next start. */
+const SETTLE_AT_STOP_MS = 10_000;
 
 /** Builds the service; it owns no listener. */
 export function createGitHttp(options: GitHttpOptions): GitHttp {
@@ -44,7 +47,9 @@ export function createGitHttp(options: GitHttpOptions): GitHttp {
       await Promise.race([context.pushesEnded(), grace]);
       over.abort();
       kill();
-      await context.pushesEnded();
+      const last = new AbortController();
+      await Promise.race([context.pushesEnded(), context.clock.sleep(SETTLE_AT_STOP_MS, last.signal)]);
+      last.abort();
     },
   };
 }

@@ -12,8 +12,13 @@ export interface FilterLimits {
 
 /** Above this many author and kind pairs, authors alone are looked up and kinds compared. */
 const MAX_PAIRS = 2_000;
-/** Tags that many events share: a poor way in when a filter names another one. */
-const COMMON_TAGS = new Set(["k", "K", "t", "p", "P", "l", "L"]);
+/** Up to this many combinations of values are cut off at the limit one by one. */
+const MAX_COMBINATIONS = 64;
+/** How many events share a value of a tag, compared with tags that name one event or repository. */
+const SHARED = new Map([["p", 20], ["P", 20], ["k", 1_000], ["K", 1_000], ["t", 1_000], ["l", 1_000], [
+  "L",
+  1_000,
+]]);
 
 /** The number of events `filter` may return; one with `ids` is never cut below the ids it names. */
 export function effectiveLimit(filter: Filter, limits: FilterLimits): number {
@@ -29,18 +34,28 @@ export function canMatch(filter: Filter): boolean {
     (filter.since ?? 0) <= (filter.until ?? Infinity);
 }
 
+/** Between JSON texts in one value; JSON text cannot contain it raw. */
+export const SEPARATOR = "\x1e";
+
+/**
+ * The statement that reads the JSON texts of the rows that `rows` selects, in its order, as one value
+ * separated by {@link SEPARATOR}: many times cheaper than fetching row by row. The join keeps the
+ * order because a subquery with a LIMIT is always its outer loop.
+ */
+export function textsStatement(rows: string): string {
+  return `SELECT group_concat(e.json, char(30)) FROM (${rows}) s CROSS JOIN events e ON e.seq = s.seq`;
+}
+
 /** The JSON texts of the newest `limit` matches as one value, separated by {@link SEPARATOR}. */
 export function textsOf(filter: Filter, limit: number, nowSeconds: number): Statement {
   const args: SqlValue[] = [];
-  const rows = newest("json", filter, limit, nowSeconds, args);
-  return { sql: `SELECT group_concat(json, char(30)) FROM (${rows})`, args };
+  return { sql: textsStatement(newest(filter, limit, nowSeconds, args)), args };
 }
 
 /** The row numbers of the newest `limit` matches as one value, separated by commas. */
 export function rowsOf(filter: Filter, limit: number, nowSeconds: number): Statement {
   const args: SqlValue[] = [];
-  const rows = newest("seq", filter, limit, nowSeconds, args);
-  return { sql: `SELECT group_concat(seq) FROM (${rows})`, args };
+  return { sql: `SELECT group_concat(seq) FROM (${newest(filter, limit, nowSeconds, args)})`, args };
 }
 
 /** The number of distinct matches of `filters`, each of which {@link canMatch}. */
@@ -50,13 +65,10 @@ export function countOf(filters: readonly Filter[], nowSeconds: number): Stateme
   return { sql: `SELECT count(DISTINCT seq) FROM (${branches.join(" UNION ALL ")})`, args };
 }
 
-/** Between JSON texts in one value; JSON text cannot contain it raw. */
-export const SEPARATOR = "\x1e";
-
-function newest(column: string, filter: Filter, limit: number, now: number, args: SqlValue[]): string {
+function newest(filter: Filter, limit: number, now: number, args: SqlValue[]): string {
   const inner = candidates(filter, limit, now, args);
   // NOT INDEXED leaves only the look-up by row number, or a planner may walk all events by time.
-  return `SELECT ${column} FROM events NOT INDEXED WHERE seq IN (${inner})
+  return `SELECT seq FROM events NOT INDEXED WHERE seq IN (${inner})
     ORDER BY created_at DESC, id LIMIT ${parameter(args, BigInt(limit))}`;
 }
 
@@ -66,11 +78,7 @@ interface Dimension {
   readonly values: readonly (string | number)[];
 }
 
-/**
- * Row numbers that contain the newest `limit` matches (all matches without one; then a row may come
- * twice). Each combination of values is looked up in index order and stops at the limit by itself,
- * so that a look-up reads what it may return and not what the author or tag has in store.
- */
+/** Row numbers that contain the newest `limit` matches; all matches, some twice, without a limit. */
 function candidates(filter: Filter, limit: number | undefined, now: number, args: SqlValue[]): string {
   if (filter.ids) return byId(filter, now, args);
   const tag = wayInByTag(filter);
@@ -127,8 +135,10 @@ function byTag(
 }
 
 /**
- * A look-up for every combination of the dimensions' values. With a limit, the look-up is a
- * correlated subquery, which is SQLite's way to say "the newest of each".
+ * A look-up in index order for every combination of the dimensions' values. For a few combinations
+ * each stops at the limit by itself (a correlated subquery, SQLite's way to say "the newest of
+ * each"), so that it reads what it may return and not what an author or tag has in store. For many
+ * that costs more than it saves: then one pass over the index keeps the newest of all.
  */
 function lookUp(
   dimensions: readonly Dimension[],
@@ -150,26 +160,27 @@ function lookUp(
     matched.push(`${column} = ${list}.value`);
   }
   const where = [...matched, ...moreConditions()].join(" AND ");
-  const select = `SELECT ${alias}.seq AS seq FROM`;
-  if (limit === undefined) return `${select} ${[...lists, source].join(" CROSS JOIN ")} WHERE ${where}`;
+  const pass = `${[...lists, source].join(" CROSS JOIN ")} WHERE ${where}`;
+  if (limit === undefined) return `SELECT ${alias}.seq AS seq FROM ${pass}`;
   const order = `ORDER BY ${alias}.created_at DESC, ${alias}.id_order LIMIT ${
     parameter(args, BigInt(limit))
   }`;
-  const each = `${select} ${source} WHERE ${where} ${order}`;
-  // A SELECT around it, because ORDER BY is not allowed inside a compound's branch.
-  if (lists.length === 0) return `SELECT seq FROM (${each})`;
+  const combinations = dimensions.reduce((product, { values }) => product * values.length, 1);
+  if (combinations > MAX_COMBINATIONS) return `SELECT DISTINCT ${alias}.seq AS seq FROM ${pass} ${order}`;
+  const each = `SELECT ${alias}.seq AS seq FROM ${source} WHERE ${where} ${order}`;
+  if (lists.length === 0) return each;
   return `SELECT e.seq AS seq FROM ${
     lists.join(" CROSS JOIN ")
   } CROSS JOIN events e WHERE e.seq IN (${each})`;
 }
 
 /**
- * The tag to look events up by: the one with the fewest values, rare tags first. Author and kind
+ * The tag to look events up by: the one with the fewest values, shared tags last. Author and kind
  * together are better than `d`, which strangers can fill for any value.
  */
 function wayInByTag(filter: Filter): string | undefined {
   const names = [...filter.tags.keys()].filter((name) => !(name === "d" && filter.authors && filter.kinds));
-  const cost = (name: string) => (COMMON_TAGS.has(name) ? 1e6 : 0) + filter.tags.get(name)!.length;
+  const cost = (name: string) => (SHARED.get(name) ?? 1) * filter.tags.get(name)!.length;
   return names.sort((a, b) => cost(a) - cost(b))[0];
 }
 

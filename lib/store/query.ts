@@ -9,6 +9,7 @@ import {
   rowsOf,
   SEPARATOR,
   textsOf,
+  textsStatement,
 } from "./filter_sql.ts";
 
 /** Filters answered before other tasks get a turn: the database never yields by itself. */
@@ -42,9 +43,10 @@ export async function queryTexts(
   return split((await database.read(TEXTS_OF_ROWS, [`[${[...rows].join(",")}]`])).rows[0]?.[0], SEPARATOR);
 }
 
-const TEXTS_OF_ROWS = `SELECT group_concat(json, char(30)) FROM (
-  SELECT json FROM events NOT INDEXED WHERE seq IN (SELECT value FROM json_each(?))
-  ORDER BY created_at DESC, id LIMIT -1)`;
+const TEXTS_OF_ROWS = textsStatement(
+  `SELECT seq FROM events NOT INDEXED WHERE seq IN (SELECT value FROM json_each(?))
+    ORDER BY created_at DESC, id LIMIT -1`,
+);
 
 /** Number of distinct events matching any filter; throws RangeError above 400 filters. */
 export async function countEvents(

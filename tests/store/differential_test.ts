@@ -59,15 +59,24 @@ function randomEvent(dice: Dice, n: number): NostrEvent {
   });
 }
 
+/** Values that match nothing, enough of them to make the store answer in its way for long lists. */
+const FILLER = Array.from({ length: 70 }, (_, i) => 40_000 + i);
+
+function padded<T>(dice: Dice, values: T[], fill: (n: number) => T): T[] {
+  return values.length > 0 && dice.chance(15) ? [...values, ...FILLER.map(fill)] : values;
+}
+
 function randomFilter(dice: Dice, events: readonly NostrEvent[]): Filter {
   const tags: Record<string, string[]> = {};
-  for (const name of dice.some(NAMES, dice.chance(50) ? 2 : 0)) tags[name] = dice.some(VALUES, 4);
+  for (const name of dice.some(NAMES, dice.chance(50) ? 2 : 0)) {
+    tags[name] = padded(dice, dice.some(VALUES, 4), String);
+  }
   const from = NOW - dice.below(130);
   return filter({
     tags,
     ...(dice.chance(10) && { ids: dice.some(events, 80).map(({ id }) => id) }),
-    ...(dice.chance(30) && { authors: dice.some([...PUBKEYS, key(77)], 3) }),
-    ...(dice.chance(40) && { kinds: dice.some([...KINDS, 7], 4) }),
+    ...(dice.chance(30) && { authors: padded(dice, dice.some([...PUBKEYS, key(77)], 3), key) }),
+    ...(dice.chance(40) && { kinds: padded(dice, dice.some([...KINDS, 7], 4), Number) }),
     ...(dice.chance(20) && { since: from }),
     ...(dice.chance(20) && { until: from + dice.below(60) }),
     ...(dice.chance(50) && { limit: dice.below(MAX_LIMIT + 20) }),
