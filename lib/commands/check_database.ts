@@ -24,21 +24,21 @@ interface DatabaseFacts {
  * Opens the database without changing a byte of it and compares its schema version with ours.
  *
  * The database client of the store cannot open read-only (it creates and removes the write-ahead
- * log), therefore SQLite's own immutable mode is used, on a copy when a log is waiting for replay.
+ * log), therefore a copy is read; a file too large to copy is opened in SQLite's immutable mode,
+ * which Deno allows only with all permissions.
  */
 export async function checkDatabase(path: string, schemaVersion: number): Promise<DatabaseCheck> {
   const { ok, fail, warn } = resultsOf("database");
   const size = await sizeOf(path);
   if (size === undefined) return { results: [ok(`${path} will be created`)] };
   const walSize = await sizeOf(`${path}-wal`) ?? 0;
-  if (walSize > 0 && size + walSize > MAX_COPY_BYTES) {
-    return {
-      results: [warn(`${path} was not closed cleanly and is too large to be checked without changing it`)],
-    };
+  const copied = size + walSize <= MAX_COPY_BYTES;
+  if (!copied && (walSize > 0 || !await mayOpenImmutable())) {
+    return { results: [warn(`${path} is too large to be checked without changing it`)] };
   }
   try {
-    const facts = walSize > 0
-      ? await readCopy(path)
+    const facts = copied
+      ? await readCopy(path, walSize > 0)
       : readFacts(immutable(path), size <= MAX_QUICK_CHECK_BYTES);
     const results = [judge(path, facts, schemaVersion)];
     if (size > MAX_QUICK_CHECK_BYTES) results.push(ok("larger than 1 GiB: pages were not checked"));
@@ -59,15 +59,20 @@ function judge(path: string, facts: DatabaseFacts, ours: number): CheckResult {
   return ok(`${path}: schema ${facts.version}`);
 }
 
-async function readCopy(path: string): Promise<DatabaseFacts> {
+async function readCopy(path: string, withLog: boolean): Promise<DatabaseFacts> {
   const directory = await Deno.makeTempDir({ prefix: "ngit-grasp-check-" });
   try {
     await Deno.copyFile(path, `${directory}/copy.db`);
-    await Deno.copyFile(`${path}-wal`, `${directory}/copy.db-wal`);
+    if (withLog) await Deno.copyFile(`${path}-wal`, `${directory}/copy.db-wal`);
     return readFacts(new DatabaseSync(`${directory}/copy.db`), true);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** Deno opens SQLite URLs only when nothing is denied; reading /proc asks for the same. */
+async function mayOpenImmutable(): Promise<boolean> {
+  return await Deno.readTextFile("/proc/self/status").then(() => true, () => false);
 }
 
 function immutable(path: string): DatabaseSync {

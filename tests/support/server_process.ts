@@ -138,8 +138,8 @@ export class ServerProcess {
 
   /** Resident memory in bytes. */
   async residentBytes(): Promise<number> {
-    const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
-    return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
+    const { stdout } = await new Deno.Command("cat", { args: [`/proc/${this.pid}/status`] }).output();
+    return Number(/VmRSS:\s+(\d+) kB/.exec(new TextDecoder().decode(stdout))![1]) * 1024;
   }
 
   async #end(signal: Deno.Signal): Promise<number> {

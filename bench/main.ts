@@ -1,0 +1,120 @@
+/**
+ * `deno task bench [--rows a,b] [--json FILE] [--quick] [--write]`: measures this program beside peers
+ * and floors on this machine, prints a Markdown table. `--write` keeps it in docs/performance.md.
+ */
+import { parseArgs } from "node:util";
+import { cloneRow } from "./clone_row.ts";
+import { eventRow } from "./event_rows.ts";
+import { fetchRow } from "./fetch_row.ts";
+import { type GitSite, openGitSite } from "./git_site.ts";
+import { describeMachine } from "./measure.ts";
+import { writePerformancePage } from "./page.ts";
+import { pushRow } from "./push_row.ts";
+import { openRelaySite, type RelaySite } from "./relay_site.ts";
+import { requestRow } from "./request_row.ts";
+import type { Bench, Row } from "./row.ts";
+import { type Outcome, renderTable } from "./table.ts";
+
+const ROWS: readonly Row[] = [
+  eventRow("events", 16),
+  eventRow("events1", 1),
+  requestRow,
+  fetchRow,
+  cloneRow,
+  pushRow,
+];
+/** A row that takes longer is reported as failed; what it started is ended with the bench. */
+const ROW_DEADLINE_MS = { full: 120_000, quick: 30_000 };
+
+/** Starts sites on demand and ends everything that was started. */
+class Workshop implements Bench {
+  #relaySite: Promise<RelaySite> | undefined;
+  #gitSite: Promise<GitSite> | undefined;
+
+  constructor(readonly directory: string, readonly quick: boolean) {}
+
+  relaySite(): Promise<RelaySite> {
+    return this.#relaySite ??= this.newDirectory("relay").then(openRelaySite);
+  }
+
+  gitSite(): Promise<GitSite> {
+    return this.#gitSite ??= this.newDirectory("git").then((path) =>
+      openGitSite(path, this.quick ? 1_000 : 5_000)
+    );
+  }
+
+  async newDirectory(name: string): Promise<string> {
+    const path = `${this.directory}/${name}`;
+    await Deno.mkdir(path, { recursive: true });
+    return path;
+  }
+
+  async close(): Promise<void> {
+    for (const site of [this.#relaySite, this.#gitSite]) {
+      await site?.then((opened) => opened.close()).catch((error) => say(`clean-up: ${error}`));
+    }
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}
+
+async function outcomeOf(row: Row, bench: Bench): Promise<Outcome> {
+  const deadlineMs = bench.quick ? ROW_DEADLINE_MS.quick : ROW_DEADLINE_MS.full;
+  let timer: number | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${deadlineMs / 1000} s`)), deadlineMs);
+  });
+  try {
+    return await Promise.race([row.measure(bench), late]);
+  } catch (error) {
+    return { row: row.name, error: error instanceof Error ? error.message : String(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function say(text: string): void {
+  console.error(text);
+}
+
+function chosenRows(names: string | undefined): readonly Row[] {
+  if (names === undefined) return ROWS;
+  return names.split(",").map((name) => {
+    const row = ROWS.find((candidate) => candidate.name === name);
+    if (!row) throw new Error(`no row ${name}; there are: ${ROWS.map((known) => known.name).join(", ")}`);
+    return row;
+  });
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      rows: { type: "string" },
+      json: { type: "string" },
+      quick: { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
+    },
+  });
+  const rows = chosenRows(values.rows);
+  const machine = await describeMachine();
+  const bench = new Workshop(await Deno.makeTempDir({ prefix: "ngit-grasp-bench-" }), values.quick);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const row of rows) {
+      say(`measuring ${row.name} ...`);
+      outcomes.push(await outcomeOf(row, bench));
+    }
+  } finally {
+    await bench.close();
+  }
+  const table = renderTable(outcomes);
+  console.log(`${machine.join("\n")}\n\n${table}`);
+  console.log("Medians, with the smallest and the largest sample. Ratio above 1: ours is better.");
+  if (values.json) {
+    await Deno.writeTextFile(values.json, JSON.stringify({ machine, outcomes }, null, 2) + "\n");
+  }
+  if (values.write) await writePerformancePage(machine, table);
+  return outcomes.some((outcome) => "error" in outcome) ? 1 : 0;
+}
+
+Deno.exit(await main());

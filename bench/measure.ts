@@ -1,0 +1,104 @@
+/** Runs `work` and returns how long it took, in seconds. */
+export async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+/**
+ * Repeats `work` on `connections` tasks side by side for `seconds`; returns completed runs per
+ * second. Work under way at the end is counted with the time it took.
+ */
+export async function ratePerSecond(
+  connections: number,
+  seconds: number,
+  work: (connection: number) => Promise<unknown>,
+): Promise<number> {
+  let done = 0;
+  const end = performance.now() + seconds * 1000;
+  const elapsed = await secondsOf(() =>
+    Promise.all(Array.from({ length: connections }, async (_, connection) => {
+      while (performance.now() < end) {
+        await work(connection);
+        done++;
+      }
+    }))
+  );
+  return done / elapsed;
+}
+
+/** Alternates the contenders for `runs` rounds, so that noise of the machine meets all of them. */
+export async function alternate(
+  runs: number,
+  contenders: readonly (() => Promise<number>)[],
+): Promise<number[][]> {
+  const samples: number[][] = contenders.map(() => []);
+  for (let run = 0; run < runs; run++) {
+    for (const [index, contender] of contenders.entries()) samples[index]!.push(await contender());
+  }
+  return samples;
+}
+
+/** Clock ticks per second in /proc; the same on every Linux that Deno runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU seconds used so far by the processes `roots`, their living descendants and the dead ones they waited for. */
+export async function cpuSeconds(roots: readonly number[]): Promise<number> {
+  const parents = new Map<number, number>();
+  const ticks = new Map<number, number>();
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await Deno.readTextFile(`/proc/${name}/stat`).catch(() => "");
+    // The command name, in parentheses, may contain spaces: fields are counted behind it.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    parents.set(Number(name), Number(fields[1]));
+    ticks.set(Number(name), fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0));
+  }
+  const belongs = (pid: number): boolean =>
+    roots.includes(pid) || (parents.has(pid) && pid > 1 && belongs(parents.get(pid)!));
+  let sum = 0;
+  for (const [pid, count] of ticks) if (belongs(pid)) sum += count;
+  return sum / TICKS_PER_SECOND;
+}
+
+/** CPU seconds used so far by everything on this machine. */
+export async function machineCpuSeconds(): Promise<number> {
+  const fields = (await Deno.readTextFile("/proc/stat")).split("\n")[0]!.split(/\s+/).slice(1).map(Number);
+  const [user = 0, nice = 0, system = 0] = fields;
+  return (user + nice + system) / TICKS_PER_SECOND;
+}
+
+/** One line each: the machine, and the versions of what was measured. */
+export async function describeMachine(): Promise<readonly string[]> {
+  const cpu = /model name\s*:\s*(.+)/.exec(await Deno.readTextFile("/proc/cpuinfo").catch(() => ""))?.[1];
+  const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
+  const versions = await Promise.all([
+    firstLine("git", ["--version"]),
+    firstLine("nginx", ["-v"]),
+    firstLine("git", ["rev-parse", "--short", "HEAD"]),
+  ]);
+  const [git, nginx, commit] = versions;
+  return [
+    `${
+      cpu ?? "unknown CPU"
+    }, ${navigator.hardwareConcurrency} cores, ${memory} GiB, ${Deno.build.os} ${Deno.osRelease()}`,
+    [
+      `deno ${Deno.version.deno}`,
+      git,
+      nginx ?? "no nginx",
+      `commit ${commit ?? "unknown"}`,
+      new Date().toISOString().slice(0, 10),
+    ].join(", "),
+  ];
+}
+
+async function firstLine(command: string, args: string[]): Promise<string | undefined> {
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd: import.meta.dirname! })
+      .output();
+    if (code !== 0) return undefined;
+    return new TextDecoder().decode(stdout.length > 0 ? stdout : stderr).split("\n")[0]!.trim();
+  } catch {
+    return undefined; // not installed
+  }
+}

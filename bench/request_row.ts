@@ -1,0 +1,100 @@
+import { type Filter, parseFilter } from "../lib/nostr/mod.ts";
+import { insertAll, openBenchStore, publishOver } from "./event_rows.ts";
+import { alternate, ratePerSecond } from "./measure.ts";
+import { openRelaySite, type RelaySite } from "./relay_site.ts";
+import type { Bench, Row } from "./row.ts";
+import { BareSocket } from "./socket.ts";
+import type { Measured } from "./table.ts";
+
+const CONNECTIONS = 2;
+const EVENTS = 500;
+
+/** REQs with 500 stored events per second, to EOSE. */
+export const requestRow: Row = {
+  name: "reqs",
+  async measure(bench) {
+    // A server of its own: the store measured beside it must hold the same events.
+    const site = await openRelaySite(await bench.newDirectory("reqs"));
+    try {
+      return await measureRequests(bench, site);
+    } finally {
+      await site.close();
+    }
+  },
+};
+
+async function measureRequests(bench: Bench, site: RelaySite): Promise<Measured> {
+  const seconds = bench.quick ? 1 : 3;
+  const events = await site.sign(bench.quick ? 1_000 : 5_000);
+  const filter = { kinds: [1621], "#a": [site.coordinate], limit: EVENTS };
+  await publishOver(site, events, 8);
+  const request = JSON.stringify(["REQ", "b", filter]);
+  const frames = await framesOf(site.server.wsUrl, request);
+  if (frames.length !== EVENTS + 1) throw new Error(`${frames.length} frames instead of ${EVENTS + 1}`);
+  const floor = await startFrameServer(frames);
+  const store = await openBenchStore(bench, "reqs");
+  try {
+    await insertAll(store, events);
+    const parsed = parseFilter(filter) as Filter;
+    const [ours, bare, query] = await alternate(bench.quick ? 1 : 3, [
+      () => requestRate(site.server.wsUrl, request, seconds),
+      () => requestRate(`ws://127.0.0.1:${floor.port}/`, request, seconds),
+      () => ratePerSecond(1, seconds, () => store.query([parsed])),
+    ]);
+    return {
+      row: `REQs of ${EVENTS} events, ${CONNECTIONS} connections`,
+      unit: "REQ/s",
+      better: "higher",
+      how:
+        `kind and #a filter, ${events.length} events stored, ${
+          Math.round(frames.join("").length / 1024)
+        } KiB per REQ, ` +
+        `one REQ after the other on each connection`,
+      ours: ours!,
+      beside: [
+        { name: "bare Deno.serve sending the same frames", samples: bare! },
+        { name: "store query alone", samples: query! },
+      ],
+    };
+  } finally {
+    floor.stop();
+    await store.close();
+  }
+}
+
+async function framesOf(url: string, request: string): Promise<string[]> {
+  const socket = await BareSocket.connect(url);
+  const frames: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    socket.onEnd = (reason) => reject(new Error(reason));
+    socket.onFrame = (frame) => {
+      frames.push(frame);
+      if (!frame.startsWith('["EVENT"')) resolve();
+    };
+    socket.send(request);
+  });
+  socket.close();
+  return frames;
+}
+
+async function requestRate(url: string, request: string, seconds: number): Promise<number> {
+  const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => BareSocket.connect(url)));
+  try {
+    return await ratePerSecond(CONNECTIONS, seconds, async (connection) => {
+      const count = await sockets[connection]!.countUntil(request, '["EOSE"');
+      if (count !== EVENTS + 1) throw new Error(`${count} frames instead of ${EVENTS + 1}`);
+    });
+  } finally {
+    for (const socket of sockets) socket.close();
+  }
+}
+
+async function startFrameServer(frames: readonly string[]): Promise<{ port: number; stop(): void }> {
+  const worker = new Worker(new URL("./frame_server.ts", import.meta.url), { type: "module" });
+  const port = await new Promise<number>((resolve, reject) => {
+    worker.onmessage = ({ data }: MessageEvent<number>) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+    worker.postMessage(frames);
+  });
+  return { port, stop: () => worker.terminate() };
+}
