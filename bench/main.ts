@@ -30,6 +30,7 @@ const ROW_DEADLINE_MS = { full: 120_000, quick: 30_000 };
 class Workshop implements Bench {
   #relaySite: Promise<RelaySite> | undefined;
   #gitSite: Promise<GitSite> | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(readonly directory: string, readonly quick: boolean) {}
 
@@ -49,7 +50,12 @@ class Workshop implements Bench {
     return path;
   }
 
-  async close(): Promise<void> {
+  /** Ends what was started; safe to call again. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     for (const site of [this.#relaySite, this.#gitSite]) {
       await site?.then((opened) => opened.close()).catch((error) => say(`clean-up: ${error}`));
     }
@@ -98,6 +104,9 @@ async function main(): Promise<number> {
   const rows = chosenRows(values.rows);
   const machine = await describeMachine();
   const bench = new Workshop(await Deno.makeTempDir({ prefix: "ngit-grasp-bench-" }), values.quick);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => void bench.close().finally(() => Deno.exit(130)));
+  }
   const outcomes: Outcome[] = [];
   try {
     for (const row of rows) {

@@ -81,12 +81,14 @@ function spawn(command: string, args: string[]): Deno.ChildProcess {
     stdin: "null",
     stdout: "null",
     stderr: "null",
+    detached: true,
   }).spawn();
 }
 
+/** Ends the process group: fcgiwrap leaves its children behind. */
 async function end(child: Deno.ChildProcess): Promise<void> {
   try {
-    child.kill("SIGTERM");
+    Deno.kill(-child.pid, "SIGTERM");
   } catch {
     // it has ended by itself
   }

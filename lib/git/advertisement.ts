@@ -111,7 +111,7 @@ export class Advertisements {
     const head = joinBytes([prefix, start]);
     const onBytes = (count: number) => {
       watch.touch();
-      context.metrics.bytes("out", count);
+      context.metrics.bytes("out", count, ref);
     };
     return gitResponse(type, childStream({ child, reader, head, onBytes, onEnd: () => {} }));
   }

@@ -28,7 +28,8 @@ export interface GitMetrics {
     status: "success" | "error" | "denied",
     seconds: number,
   ): void;
-  bytes(direction: "in" | "out", count: number): void;
+  /** Body bytes of a repository that exists. */
+  bytes(direction: "in" | "out", count: number, repository: RepositoryRef): void;
   /** One per push that carries commands. */
   authorization(result: "allowed" | "denied"): void;
   /** A client's child ended badly. */

@@ -1,12 +1,8 @@
 import { isOid, isValidRefName, ZERO_OID } from "../nostr/mod.ts";
+import type { RefCommand } from "../policy/mod.ts";
 import { encodePkt, flushPkt, joinBytes, PktReader } from "./pkt_line.ts";
 
-/** One ref update of a push; {@link ZERO_OID} on either side means "no ref". */
-export interface RefCommand {
-  readonly oldOid: string;
-  readonly newOid: string;
-  readonly ref: string;
-}
+export type { RefCommand };
 
 /** A push whose command section was read; the pack, if any, follows `rest` in the same stream. */
 export interface ParsedPush {

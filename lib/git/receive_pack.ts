@@ -30,7 +30,7 @@ export async function receivePack(
   request: Request,
   release: () => void,
 ): Promise<Response> {
-  const body = openBody(request, context.pushBody((count) => context.metrics.bytes("in", count)));
+  const body = openBody(request, context.pushBody((count) => context.metrics.bytes("in", count, ref)));
   if (body instanceof Response) {
     release();
     return body;
@@ -116,7 +116,7 @@ async function granted(push: Push, parsed: ParsedPush, grant: PushGrant): Promis
   }
   const leave = await context.places.enter();
   if (!leave) return await failed(tooBusy());
-  const output = new PushOutput((bytes) => context.metrics.bytes("out", bytes));
+  const output = new PushOutput((bytes) => context.metrics.bytes("out", bytes, ref));
   let run: PushRun;
   try {
     run = new PushRun(context, ref, parsed, grant, output);
@@ -156,7 +156,7 @@ async function answerNoOp(
 
 /** The whole answer at once; it ends only when the body is read, so that the client gets to see it. */
 function answerAndDrain(push: Push, answer: Uint8Array, status = 200): Response {
-  const output = new PushOutput((bytes) => push.context.metrics.bytes("out", bytes));
+  const output = new PushOutput((bytes) => push.context.metrics.bytes("out", bytes, push.ref));
   output.write(answer);
   drain(push.body, push.context.clock).then(() => output.close());
   if (status !== 200) {

@@ -41,9 +41,13 @@ interface PreparedFetch {
 }
 
 /** Reads the first bytes and waits for a place; a response when either fails. */
-async function prepare(context: GitHttpContext, request: Request): Promise<PreparedFetch | Response> {
+async function prepare(
+  context: GitHttpContext,
+  ref: RepositoryRef,
+  request: Request,
+): Promise<PreparedFetch | Response> {
   const startedAt = context.clock.now();
-  const body = openBody(request, context.fetchBody((count) => context.metrics.bytes("in", count)));
+  const body = openBody(request, context.fetchBody((count) => context.metrics.bytes("in", count, ref)));
   if (body instanceof Response) return body;
   const head = await body.read().catch((error: BodyError) => error);
   if (head instanceof Error) return head instanceof BodyError ? head.toResponse() : internalError();
@@ -148,7 +152,7 @@ class FetchRun {
         before: input,
         onBytes: (count) => {
           this.touch();
-          this.context.metrics.bytes("out", count);
+          this.context.metrics.bytes("out", count, this.ref);
         },
         onEnd: ({ code, signal }, cut) => {
           this.#count(code, signal);

@@ -1,0 +1,156 @@
+import { createGit, Repositories } from "../../lib/git/mod.ts";
+import { type AdmitAnswer, Intake } from "../../lib/intake/mod.ts";
+import { createVerifier, normaliseDomain, type NostrEvent } from "../../lib/nostr/mod.ts";
+import type { CurationRules } from "../../lib/policy/mod.ts";
+import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
+import { openStore, type Store } from "../../lib/store/mod.ts";
+import { KeyedLock, systemClock, systemRandom } from "../../lib/world/mod.ts";
+import { git, refsOf } from "./git_client.ts";
+import { silentLog } from "./silent_log.ts";
+import { withTempDirectory } from "./temp.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+
+export const DOMAIN = "git.example.com";
+
+/** Policy, purgatory, git and store without sockets, on a virtual clock: real database, real git. */
+export interface Engine {
+  readonly directory: string;
+  readonly clock: VirtualClock;
+  readonly store: Store;
+  readonly repositories: Repositories;
+  readonly intake: Intake;
+  readonly gate: StatePushGate;
+  readonly sweep: Sweep;
+  readonly parts: ReleaseParts;
+  readonly locks: KeyedLock;
+  /** Every event subscribers were told about, in order. */
+  readonly notified: NostrEvent[];
+  /** Sends an event as a user does. */
+  submit(event: NostrEvent): Promise<AdmitAnswer>;
+  /** The same event delivered by another relay. */
+  sync(event: NostrEvent): Promise<AdmitAnswer>;
+  isServed(id: string): Promise<boolean>;
+  /** Pushes refs of a work tree as a client would; the reason when refused, "" when accepted. */
+  push(work: string, owner: string, identifier: string, refs: readonly string[]): Promise<string>;
+}
+
+/** Runs `play` with a fresh engine; everything is closed and removed afterwards. */
+export async function engine(
+  play: (engine: Engine) => Promise<void>,
+  rules: Partial<CurationRules> = {},
+): Promise<void> {
+  await withTempDirectory((directory) => engineIn(directory, new VirtualClock(), play, rules));
+}
+
+/** The same on existing data, as after a restart. */
+export async function engineIn(
+  directory: string,
+  clock: VirtualClock,
+  play: (engine: Engine) => Promise<void>,
+  rules: Partial<CurationRules> = {},
+): Promise<void> {
+  await Deno.mkdir(`${directory}/git`, { recursive: true });
+  const limits = { defaultFilterLimit: 500, maxFilterLimit: 5_000 };
+  const store = await openStore({
+    location: `${directory}/relay.db`,
+    backend: "libsql",
+    clock,
+    limits,
+    log: silentLog,
+  });
+  const verifier = createVerifier({ workers: 0, log: silentLog });
+  try {
+    // Children have real deadlines, whatever the virtual clock says.
+    const gitRunner = await createGit({
+      binary: "git",
+      homePath: `${directory}/home`,
+      clock: systemClock,
+      limits: { maxPushBytes: 0 },
+    });
+    const repositories = new Repositories({
+      git: gitRunner,
+      gitDataPath: `${directory}/git`,
+      random: systemRandom,
+      clock,
+      log: silentLog,
+    });
+    const notified: NostrEvent[] = [];
+    const locks = new KeyedLock();
+    const pins = new Pins();
+    const parts: ReleaseParts = {
+      store,
+      repositories,
+      clock,
+      notify: (event) => void notified.push(event),
+      counters: { released() {}, expired() {}, stored() {} },
+      log: silentLog,
+    };
+    const intake = new Intake({
+      ...parts,
+      locks,
+      verifier,
+      rules: {
+        domain: normaliseDomain(DOMAIN)!,
+        repositoryWhitelist: [],
+        repositoryBlacklist: [],
+        eventBlacklist: new Set(),
+        ...rules,
+      },
+      maxFutureSecs: 1_800,
+      openGraspLists: true,
+      intakeCounters: { received() {}, held() {}, rejected() {} },
+    });
+    const gate = new StatePushGate(parts, locks, pins, () => Promise.resolve(true));
+    const self: Engine = {
+      directory,
+      clock,
+      store,
+      repositories,
+      intake,
+      gate,
+      sweep: new Sweep(parts, locks, pins),
+      parts,
+      locks,
+      notified,
+      submit: (event) => intake.admit(event, "client"),
+      sync: (event) => intake.admit(event, "sync"),
+      isServed: (id) => store.has(id),
+      push: (work, owner, identifier, refs) => pushThrough(self, work, { owner, identifier }, refs),
+    };
+    await startPurgatory(parts, locks);
+    await play(self);
+    await repositories.settled();
+  } finally {
+    verifier.close();
+    await store.close();
+  }
+}
+
+/** What receive-pack does around the upload: authorise, move refs, settle. */
+async function pushThrough(
+  { repositories, gate }: Engine,
+  work: string,
+  repository: { owner: string; identifier: string },
+  names: readonly string[],
+): Promise<string> {
+  const before = (await repositories.readRefs(repository)).refs;
+  const local = await refsOf(work);
+  const commands = names.map((ref) => ({
+    ref,
+    oldOid: before.get(ref) ?? "0".repeat(40),
+    newOid: local[ref] ?? "0".repeat(40),
+  }));
+  const decision = await gate.authorise(repository, commands);
+  if (!decision.ok) return decision.text;
+  const path = repositories.path(repository);
+  await git(
+    work,
+    "push",
+    "-q",
+    "--force",
+    path,
+    ...names.map((ref) => local[ref] ? `${ref}:${ref}` : `:${ref}`),
+  );
+  await gate.settle(decision.grant);
+  return "";
+}
