@@ -76,8 +76,9 @@ export async function describeMachine(): Promise<readonly string[]> {
     firstLine("git", ["--version"]),
     firstLine("nginx", ["-v"]),
     firstLine("git", ["rev-parse", "--short", "HEAD"]),
+    firstLine("git", ["status", "--porcelain", "--", "../lib", "../main.ts"]),
   ]);
-  const [git, nginx, commit] = versions;
+  const [git, nginx, commit, changed] = versions;
   return [
     `${
       cpu ?? "unknown CPU"
@@ -86,7 +87,7 @@ export async function describeMachine(): Promise<readonly string[]> {
       `deno ${Deno.version.deno}`,
       git,
       nginx ?? "no nginx",
-      `commit ${commit ?? "unknown"}`,
+      `commit ${commit ?? "unknown"}${changed ? " with local changes" : ""}`,
       new Date().toISOString().slice(0, 10),
     ].join(", "),
   ];

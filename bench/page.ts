@@ -18,7 +18,7 @@ A *floor* is the same work with parts left out (the store without the network, s
 it shows how far a part is from what it rests on. A *peer* is another program doing the same job: nginx,
 fcgiwrap and \`git http-backend\` (Debian \`nginx-light\`, \`fcgiwrap\`) over a copy of the same repository,
 with the same fsync and pack settings. Peers and servers run as children of the bench, listen on 127.0.0.1
-only and keep their data in a temporary directory.
+only and keep their data in a temporary directory. CPU times of "all processes" include the client's.
 
 \`deno task bench --quick\` takes under a minute; \`--rows events,clone\` chooses rows (\`events\`, \`events1\`,
 \`reqs\`, \`noop\`, \`clone\`, \`push\`); \`--json FILE\` keeps every sample.

@@ -4,6 +4,7 @@ import {
   databasePath,
   formatAddress,
   inRanges,
+  isReadOnly,
   PROGRAM_VERSION,
   type RelayKey,
   withBoundPort,
@@ -16,6 +17,7 @@ import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/m
 import { type CurationRules, DURATION } from "./policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
 import {
+  type ArchiveKind,
   createRelay,
   type Relay,
   relayInformation,
@@ -28,7 +30,7 @@ import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from
 /** Where the project lives; NIP-11 `software`. */
 const SOFTWARE_URL = "https://ngit.dev/grasp";
 /** NIPs implemented and covered by tests. */
-const SUPPORTED_NIPS = [1, 11, 34, 40, 45];
+const SUPPORTED_NIPS = [1, 9, 11, 34, 40, 45, 70];
 const VERIFY_WORKERS = 2;
 const MEBIBYTE = 1 << 20;
 
@@ -108,6 +110,12 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const verifier = createVerifier({ workers: VERIFY_WORKERS, log: log.target("relay") });
   cleanUp.push(() => verifier.close());
 
+  const rules = curationRules(config);
+  if (archiveKind(config) !== "none") {
+    log.target("config").warn(
+      "this version does not fetch archived repositories: they are served once data is here",
+    );
+  }
   const locks = new KeyedLock();
   const pins = new Pins();
   const parts: ReleaseParts = {
@@ -122,7 +130,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     ...parts,
     locks,
     verifier,
-    rules: curationRules(config),
+    rules,
     maxFutureSecs: config.maxEventFutureSecs,
     openGraspLists: config.openGraspLists,
     intakeCounters: metrics.intake,
@@ -138,7 +146,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const hasSpace = async () =>
     config.minFreeDiskMb === 0 || await freeBytes(gitDataPath) >= config.minFreeDiskMb * MEBIBYTE;
-  const gate = new StatePushGate(parts, locks, pins, hasSpace);
+  const gate = new StatePushGate(parts, locks, pins, { rules, hasSpace });
   const gitHttp = createGitHttp({
     git,
     repositories,
@@ -153,7 +161,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await repositories.recount();
   await startPurgatory(parts, locks);
   const stopping = new AbortController();
-  const sweep = new Sweep(parts, locks, pins);
+  const sweep = new Sweep(parts, locks, pins, config.deletedRepoRetentionSecs * 1000);
   const jobs = [
     repeat(clock, DURATION.sweepMs, stopping.signal, () => sweep.expire()),
     repeat(clock, DURATION.pruneMs, stopping.signal, () => sweep.prune()),
@@ -230,6 +238,12 @@ function curationRules(config: Config): CurationRules {
     repositoryWhitelist: config.repositoryWhitelist,
     repositoryBlacklist: config.repositoryBlacklist,
     eventBlacklist: new Set(config.eventBlacklist.map(({ pubkey }) => pubkey)),
+    archive: {
+      all: config.archiveAll,
+      whitelist: config.archiveWhitelist,
+      services: config.archiveGraspServices.map((service) => normaliseDomain(service) ?? service),
+      readOnly: isReadOnly(config),
+    },
   };
 }
 
@@ -247,8 +261,8 @@ function describe(config: Config, key: RelayKey): Pick<Routes, "site" | "relayIn
     supportedNips: SUPPORTED_NIPS,
     sync: false,
     grasp06: false,
-    archive: "none",
-    archiveReadOnly: false,
+    archive: archiveKind(config),
+    archiveReadOnly: isReadOnly(config),
     repositoryWhitelist: config.repositoryWhitelist.length > 0,
     repoAcceptanceCriteria: config.repoAcceptanceCriteria,
     curation: config.curation,
@@ -280,6 +294,12 @@ function describe(config: Config, key: RelayKey): Pick<Routes, "site" | "relayIn
         ? new Response(text, { headers })
         : undefined,
   };
+}
+
+function archiveKind(config: Config): ArchiveKind {
+  if (config.archiveAll) return "all";
+  if (config.archiveWhitelist.length > 0) return "whitelist";
+  return config.archiveGraspServices.length > 0 ? "services" : "none";
 }
 
 /** `/metrics` for clients that may read it; everybody else sees an unknown path. */

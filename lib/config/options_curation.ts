@@ -15,24 +15,20 @@ export const CURATION_OPTIONS = {
     default: "false",
     help: "Accept every announcement, listed here or not",
     reloadable: true,
-    unsupported: { severity: "error" },
   }),
   NGIT_ARCHIVE_WHITELIST: withDefault(lists.repositoryEntries("whitelist"), {
     default: "",
     help: "Accept matching announcements even if they do not list this service",
     reloadable: true,
-    unsupported: { severity: "error" },
   }),
   NGIT_ARCHIVE_GRASP_SERVICES: withDefault(lists.domains, {
     default: "",
     help: "Accept announcements whose clone URLs name one of these servers",
     reloadable: true,
-    unsupported: { severity: "error" },
   }),
   NGIT_ARCHIVE_READ_ONLY: optional(kinds.bool, {
     help: "Refuse announcements that merely list this service",
     derivedDefault: "true when any archive option is active, else false",
-    unsupported: { severity: "error", when: (value) => value === true },
   }),
   NGIT_GRASP06_ENABLE: withDefault(kinds.bool, {
     default: "false",

@@ -153,7 +153,6 @@ export const LIFECYCLE_OPTIONS = {
   NGIT_DELETED_REPO_RETENTION_SECS: lifecycle.withDefault(kinds.uint(0), {
     default: "7776000",
     help: "How long a deleted repository is held without being served, in seconds",
-    unsupported: { severity: "warn" },
   }),
   NGIT_TEST: lifecycle.withDefault(kinds.bool, {
     default: "false",

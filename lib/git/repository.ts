@@ -9,6 +9,7 @@ import { completeObjects, copyObjects, type ObjectType, presentObjects } from ".
 import { changeRefs, readRefs, type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { isTrashName, listRepositories } from "./repository_names.ts";
+import { deleteFromArchive, moveFromArchive, moveToArchive } from "./retired.ts";
 
 /** What became of a removal (purgatory 2.4). */
 export type RemovalResult = "removed" | "absent" | "in-use" | "has-refs" | "failed";
@@ -142,6 +143,32 @@ export class Repositories {
     this.#inBackground(grave);
     await Deno.remove(path.slice(0, path.lastIndexOf("/"))).catch(() => {}); // only when empty
     return "removed";
+  }
+
+  /**
+   * Takes a repository out of service and keeps its data: "" when there is none, else the directory
+   * below the root that {@link restore} and {@link discardRetired} take. Throws {@link RepositoryError}.
+   */
+  async retire(ref: RepositoryRef, reason: string): Promise<string> {
+    if (!await this.exists(ref)) return "";
+    const coordinate = `30617:${ref.owner}:${ref.identifier}`;
+    const note = { coordinate, reason, retiredAt: this.#options.clock.now() };
+    const directory = await moveToArchive(this.#root, this.path(ref), note);
+    this.#count--;
+    return directory;
+  }
+
+  /** Brings a retired repository back; false when its data is gone. */
+  async restore(ref: RepositoryRef, directory: string): Promise<boolean> {
+    if (directory === "" || await this.exists(ref)) return false;
+    const restored = await moveFromArchive(this.#root, directory, this.path(ref));
+    if (restored) this.#count++;
+    return restored;
+  }
+
+  /** Deletes a retired repository for good. */
+  async discardRetired(directory: string): Promise<void> {
+    if (directory !== "") await deleteFromArchive(this.#root, directory);
   }
 
   /** Protects the directory from removal until the returned function is called (idempotent). */

@@ -25,7 +25,7 @@ export async function uploadPack(
   request: Request,
   release: () => void,
 ): Promise<Response> {
-  const prepared = await prepare(context, request);
+  const prepared = await prepare(context, ref, request);
   if (prepared instanceof Response) {
     release();
     return prepared;

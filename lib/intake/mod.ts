@@ -1,2 +1,3 @@
 /** Door 1: admits events. */
-export * from "./intake.ts";
+export { type AdmitAnswer, Intake } from "./intake.ts";
+export type { EventSource, IntakeCounters, IntakeParts, SignatureVerifier } from "./ports.ts";

@@ -5,6 +5,7 @@ export * from "./filter.ts";
 export * from "./identifier.ts";
 export * from "./kinds.ts";
 export * from "./npub.ts";
+export * from "./pull_request.ts";
 export * from "./ref_name.ts";
 export * from "./refusal.ts";
 export * from "./service.ts";

@@ -1,5 +1,5 @@
-import { type Announcement, compareNewestFirst, refuse } from "../nostr/mod.ts";
-import type { WaitingAnnouncement, WaitingSource } from "../store/types.ts";
+import { type Announcement, compareNewestFirst, KIND, refuse } from "../nostr/mod.ts";
+import type { RetiredRepository, WaitingAnnouncement, WaitingSource } from "../store/types.ts";
 import type { Classification } from "./curation.ts";
 import { DURATION, LIMIT } from "./durations.ts";
 import {
@@ -13,9 +13,11 @@ import {
   refused,
 } from "./effects.ts";
 import { Authority, maintainerSet } from "./maintainers.ts";
+import { orphanedStates, statesWithoutOwner } from "./orphans.ts";
 import {
   hostedOwners,
   type IdentifierView,
+  type KnownAnnouncement,
   newestByAuthor,
   servedAnnouncement,
   waitingAnnouncement,
@@ -29,6 +31,8 @@ export interface AnnouncementCase {
   readonly view: IdentifierView;
   /** The owner's repository holds at least one branch or tag. */
   readonly proven: boolean;
+  /** What is held back of this repository, when it was deleted or withdrawn before. */
+  readonly retired: RetiredRepository | undefined;
   /** This id expired from purgatory once. */
   readonly expired: boolean;
   readonly waitingOfAuthor: number;
@@ -53,6 +57,7 @@ export function decideAnnouncement(input: AnnouncementCase): Decision {
     case "notListed":
       return notListed(input, classification, waiting);
     case "host":
+    case "archive":
       return hosted(input, waiting);
   }
 }
@@ -93,7 +98,8 @@ function hosted(input: AnnouncementCase, waiting: WaitingAnnouncement | undefine
     enteredAt: now,
     deadlineAt: now,
   };
-  return { verdict: HELD, effects: hold(input, row) };
+  const restore: Effect[] = input.retired ? [{ type: "restore", retired: input.retired }] : [];
+  return { verdict: HELD, effects: [...restore, ...hold(input, row)] };
 }
 
 /** (Re)starts the window of `row`, and gives the states it authorises at least as long. */
@@ -121,43 +127,81 @@ function hold(input: AnnouncementCase, row: WaitingAnnouncement): Effect[] {
   ];
 }
 
-/** Withdrawal of a waiting announcement, then the maintainer exception, else the refusal. */
+/** Withdrawal, then the maintainer exception, else the refusal (relay chapter 3.5). */
 function notListed(
   input: AnnouncementCase,
   classification: Classification & { route: "notListed" },
   waiting: WaitingAnnouncement | undefined,
 ): Decision {
   const { announcement, view } = input;
-  const withdrawn = waiting !== undefined && announcement.event.created_at > waiting.event.created_at;
-  const remaining: IdentifierView = withdrawn
-    ? { ...view, announcements: view.announcements.filter((known) => known.waiting !== waiting) }
-    : view;
-  const effects = withdrawn ? withdraw(remaining, announcement.owner) : [];
-  const ownHosted = servedAnnouncement(view, announcement.owner)?.hosted ?? false;
-  if (!ownHosted && isMaintainerElsewhere(remaining, announcement.owner)) {
-    return {
-      verdict: ACCEPTED,
-      effects: [...effects, { type: "serve", event: announcement.event, hosted: false }, { type: "release" }],
-    };
+  const { owner } = announcement;
+  const served = servedAnnouncement(view, owner);
+  const leavesWaiting = waiting !== undefined && announcement.event.created_at > waiting.event.created_at;
+  const leavesHosted = served?.hosted === true;
+  const remaining: IdentifierView = {
+    ...view,
+    announcements: view.announcements.filter((known) =>
+      !(leavesWaiting && known.waiting === waiting) && !(leavesHosted && known === served)
+    ),
+  };
+  const isMaintainer = isMaintainerElsewhere(remaining, owner);
+  const effects = [
+    ...(leavesWaiting ? withdrawWaiting(remaining, owner) : []),
+    ...(leavesHosted ? withdrawHosted(input, served, remaining, isMaintainer) : []),
+  ];
+  if (isMaintainer) {
+    const serve: Effect = { type: "serve", event: announcement.event, hosted: false };
+    return { verdict: ACCEPTED, effects: [...effects, serve, { type: "release" }] };
   }
-  return { verdict: classification.refusal, effects };
+  return { verdict: leavesHosted ? HOSTING_ENDED : classification.refusal, effects };
+}
+
+const HOSTING_ENDED = refuse(
+  "blocked",
+  "not_listed",
+  "announcement no longer lists this service; hosting ended",
+);
+
+/**
+ * The owner of a served repository took it elsewhere: it is retired. Unless the new announcement is
+ * served in its place, older versions are kept from coming back.
+ */
+function withdrawHosted(
+  { announcement }: AnnouncementCase,
+  served: KnownAnnouncement,
+  remaining: IdentifierView,
+  isMaintainer: boolean,
+): Effect[] {
+  const { owner, identifier, event } = announcement;
+  const states = isMaintainer ? [] : orphanedStates(remaining);
+  const retire: Effect = {
+    type: "retire",
+    owner,
+    reason: "withdrawn",
+    events: [served.announcement.event, ...states],
+  };
+  if (isMaintainer) return [retire];
+  const tombstone = {
+    type: "coordinate",
+    kind: KIND.announcement,
+    pubkey: owner,
+    identifier,
+    until: event.created_at,
+  } as const;
+  return [
+    retire,
+    { type: "forbid", tombstone },
+    ...statesWithoutOwner(remaining).map((id): Effect => ({ type: "dropState", id })),
+  ];
 }
 
 /** The owner took the repository elsewhere before any data arrived. */
-function withdraw(remaining: IdentifierView, owner: string): Effect[] {
+function withdrawWaiting(remaining: IdentifierView, owner: string): Effect[] {
   return [
     { type: "removeRepository", owner },
     { type: "dropAnnouncement", owner },
     ...statesWithoutOwner(remaining).map((id): Effect => ({ type: "dropState", id })),
   ];
-}
-
-/** Waiting states whose author no remaining announcement authorises. */
-export function statesWithoutOwner(view: IdentifierView): string[] {
-  const authority = new Authority(view);
-  return view.waitingStates
-    .filter(({ row }) => authority.ownersTrusting(row.author).length === 0)
-    .map(({ row }) => row.event.id);
 }
 
 /** The author is in the maintainer set of a hosted announcement other than its own. */

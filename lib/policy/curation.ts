@@ -1,4 +1,12 @@
-import { type Announcement, encodeNpub, listsService, quoted, type Refusal, refuse } from "../nostr/mod.ts";
+import {
+  type Announcement,
+  encodeNpub,
+  listsService,
+  namesInClone,
+  quoted,
+  type Refusal,
+  refuse,
+} from "../nostr/mod.ts";
 
 /** One entry of a whitelist or blacklist, as configured. */
 export type ListEntry =
@@ -13,13 +21,30 @@ export interface CurationRules {
   /** Empty means open. */
   readonly repositoryWhitelist: readonly ListEntry[];
   readonly repositoryBlacklist: readonly ListEntry[];
+  readonly archive: ArchiveRules;
   /** Public keys whose events are refused altogether. */
   readonly eventBlacklist: ReadonlySet<string>;
 }
 
+/** Which announcements are taken although they need not list this service (GRASP-05). */
+export interface ArchiveRules {
+  readonly all: boolean;
+  readonly whitelist: readonly ListEntry[];
+  /** Normalised authorities (`host[:port]`) of other GRASP servers. */
+  readonly services: readonly string[];
+  /** Only archivable announcements are taken, and nothing can be pushed. */
+  readonly readOnly: boolean;
+}
+
+/** No archive. */
+export const NO_ARCHIVE: ArchiveRules = { all: false, whitelist: [], services: [], readOnly: false };
+
 /** Which route an announcement takes (relay chapter, table A). */
 export type Classification =
+  /** It lists this service: hosted and writable. */
   | { readonly route: "host" }
+  /** Kept as a copy (GRASP-05): the same on disk, but nobody pushes here. */
+  | { readonly route: "archive" }
   /** Not for us; the maintainer exception may still take it. */
   | { readonly route: "notListed"; readonly refusal: Refusal }
   /** Refused whoever sends it. */
@@ -29,32 +54,39 @@ export type Classification =
 export function classifyAnnouncement(announcement: Announcement, rules: CurationRules): Classification {
   const blacklisted = blacklistRefusal(announcement, rules.repositoryBlacklist);
   if (blacklisted) return { route: "final", refusal: blacklisted };
-  if (!listsService(announcement, rules.domain)) {
-    const found = `Found clone URLs: ${jsonList(announcement.cloneUrls)}, relays: ${
-      jsonList(announcement.relayUrls)
-    }`;
-    return {
-      route: "notListed",
-      refusal: refuse(
-        "blocked",
-        "not_listed",
-        `Announcement must list service in both 'clone' and 'relays' tags, or match archive whitelist. ${found}`,
-      ),
-    };
+  const { archive, repositoryWhitelist: whitelist } = rules;
+  const lists = listsService(announcement, rules.domain) && !archive.readOnly;
+  const onWhitelist = whitelist.length === 0 || whitelist.some((entry) => entryMatches(entry, announcement));
+  if (lists && onWhitelist) return { route: "host" };
+  if (isArchivable(announcement, archive)) return { route: "archive" };
+  return { route: "notListed", refusal: notTaken(announcement, lists, archive.readOnly) };
+}
+
+function isArchivable(announcement: Announcement, archive: ArchiveRules): boolean {
+  return archive.all || archive.whitelist.some((entry) => entryMatches(entry, announcement)) ||
+    archive.services.some((service) => namesInClone(announcement.cloneUrls, service));
+}
+
+function notTaken(announcement: Announcement, lists: boolean, readOnly: boolean): Refusal {
+  const repository = `${encodeNpub(announcement.owner)}/${quoted(announcement.identifier)}`;
+  if (lists) {
+    const text =
+      `Announcement lists service but does not match repository whitelist. Repository ${repository}`;
+    return refuse("blocked", "not_whitelisted", `${text} not in whitelist`);
   }
-  const whitelist = rules.repositoryWhitelist;
-  if (whitelist.length > 0 && !whitelist.some((entry) => entryMatches(entry, announcement))) {
-    const repository = `${encodeNpub(announcement.owner)}/${quoted(announcement.identifier)}`;
-    return {
-      route: "notListed",
-      refusal: refuse(
-        "blocked",
-        "not_whitelisted",
-        `Announcement lists service but does not match repository whitelist. Repository ${repository} not in whitelist`,
-      ),
-    };
+  if (readOnly) {
+    const text =
+      `Archive read-only mode: announcement must match archive whitelist. Repository ${repository}`;
+    return refuse("blocked", "read_only", `${text} not in whitelist`);
   }
-  return { route: "host" };
+  const found = `Found clone URLs: ${jsonList(announcement.cloneUrls)}, relays: ${
+    jsonList(announcement.relayUrls)
+  }`;
+  return refuse(
+    "blocked",
+    "not_listed",
+    `Announcement must list service in both 'clone' and 'relays' tags, or match archive whitelist. ${found}`,
+  );
 }
 
 /** The refusal for an author on the event blacklist, if listed. */

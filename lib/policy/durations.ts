@@ -11,6 +11,12 @@ export const DURATION = {
   softExpiredMs: DAY,
   /** Waiting time of a state. */
   stateMs: 30 * MINUTE,
+  /** Waiting time of a pull request. */
+  pullRequestMs: 30 * MINUTE,
+  /** Absolute life of a pull request without git data. */
+  pullRequestCapMs: 2 * HOUR,
+  /** Waiting time of a pushed `refs/nostr/` ref without event: the 20 minutes of GRASP-01. */
+  placeholderMs: 20 * MINUTE,
   /** Least remaining time of a state whose push is authorised. */
   pushFloorMs: 15 * MINUTE,
   /** Absolute life of an announcement without git data, whatever extends it. */
@@ -33,4 +39,8 @@ export const LIMIT = {
   waitingAnnouncements: 5_000,
   waitingStatesPerAuthorAndIdentifier: 20,
   waitingStates: 20_000,
+  waitingPullRequestsPerRepository: 1_000,
+  waitingPullRequests: 20_000,
+  placeholdersPerRepository: 100,
+  placeholders: 10_000,
 } as const;

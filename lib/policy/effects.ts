@@ -1,5 +1,12 @@
-import type { NostrEvent, Refusal, State } from "../nostr/mod.ts";
-import type { WaitingAnnouncement, WaitingState } from "../store/types.ts";
+import type { NostrEvent, PullRequest, Refusal, State } from "../nostr/mod.ts";
+import type {
+  RepositoryKey,
+  RetiredRepository,
+  Tombstone,
+  WaitingAnnouncement,
+  WaitingPullRequest,
+  WaitingState,
+} from "../store/types.ts";
 
 /** The text GRASP-01 gives for an event kept back until its git data is here. */
 export const HELD_MESSAGE = "purgatory: won't be served until git data arrives";
@@ -24,18 +31,40 @@ export type Verdict = Acceptance | Refusal;
 export type Effect =
   /** Create the bare repository if missing; its failure refuses the event and keeps nothing. */
   | { readonly type: "ensureRepository"; readonly owner: string }
-  /** Delete a repository that no longer waits for data (never one with branches or tags). */
-  | { readonly type: "removeRepository"; readonly owner: string }
+  /** Delete a repository that no longer waits for data; with `force` even one that holds refs. */
+  | { readonly type: "removeRepository"; readonly owner: string; readonly force?: boolean }
+  /** Stop serving a repository and these events; both are held for the retention time. */
+  | {
+    readonly type: "retire";
+    readonly owner: string;
+    readonly reason: RetiredRepository["reason"];
+    readonly events: readonly NostrEvent[];
+  }
+  /** Bring a retired repository back in place of a new empty one. */
+  | { readonly type: "restore"; readonly retired: RetiredRepository }
+  /** Stop serving an event for good. */
+  | { readonly type: "removeServed"; readonly id: string }
+  | { readonly type: "forbid"; readonly tombstone: Tombstone }
   /** Serve the event and broadcast it once it is the current version. */
   | { readonly type: "serve"; readonly event: NostrEvent; readonly hosted?: boolean }
   | { readonly type: "holdAnnouncement"; readonly row: WaitingAnnouncement }
   | { readonly type: "dropAnnouncement"; readonly owner: string }
   | { readonly type: "holdState"; readonly row: WaitingState }
   | { readonly type: "dropState"; readonly id: string }
+  | { readonly type: "holdPullRequest"; readonly row: WaitingPullRequest }
+  | { readonly type: "dropPullRequest"; readonly id: string }
+  | { readonly type: "dropPlaceholder"; readonly id: string }
+  /** Delete `refs/nostr/<id>` where it points to anything but `keep`. */
+  | {
+    readonly type: "clearPullRequestRef";
+    readonly repository: RepositoryKey;
+    readonly id: string;
+    readonly keep: string | undefined;
+  }
   | { readonly type: "rememberExpired"; readonly id: string; readonly at: number }
   | { readonly type: "forgetExpired"; readonly id: string }
   /** Re-evaluate what waits for this identifier, after the effects before it. */
-  | { readonly type: "release"; readonly incoming?: State };
+  | { readonly type: "release"; readonly incoming?: State; readonly incomingPullRequest?: PullRequest };
 
 /** A pure decision: the answer, and what has to happen for it to be true. */
 export interface Decision {

@@ -1,17 +1,13 @@
 import { compareNewestFirst, declaresObjects, type State, ZERO_OID } from "../nostr/mod.ts";
 import type { WaitingAnnouncement, WaitingState } from "../store/types.ts";
+import { blacklistRefusal, classifyAnnouncement, type CurationRules } from "./curation.ts";
 import { DURATION } from "./durations.ts";
 import type { Effect } from "./effects.ts";
 import { Authority } from "./maintainers.ts";
+import { judgePullRequestRef, type PullRequestKnowledge } from "./push_pull_request.ts";
+import type { RefCommand } from "./ref_command.ts";
 import { keepWaiting } from "./state.ts";
 import { type IdentifierView, waitingAnnouncement } from "./view.ts";
-
-/** One ref update of a push: object ids of 40 hex digits, zeros meaning "none". */
-export interface RefCommand {
-  readonly oldOid: string;
-  readonly newOid: string;
-  readonly ref: string;
-}
 
 /** Everything the decision about one push depends on. */
 export interface PushCase {
@@ -21,6 +17,11 @@ export interface PushCase {
   readonly commands: readonly RefCommand[];
   /** Which declared objects the pushed repository already holds. */
   readonly present: ReadonlySet<string>;
+  readonly rules: CurationRules;
+  /** What is known about the event id of each `refs/nostr/` command, by ref. */
+  readonly pullRequests: ReadonlyMap<string, PullRequestKnowledge>;
+  /** The repository or the server holds as many unannounced pull request refs as allowed. */
+  readonly placeholdersFull: boolean;
   /** Milliseconds. */
   readonly now: number;
 }
@@ -30,7 +31,11 @@ export type PushVerdict =
   | {
     readonly ok: true;
     /** Purgatory entries the push uses: they must not expire while it runs. */
-    readonly pins: { readonly states: readonly string[]; readonly announcement: boolean };
+    readonly pins: {
+      readonly states: readonly string[];
+      readonly announcement: boolean;
+      readonly pullRequests: readonly string[];
+    };
     readonly effects: readonly Effect[];
     /** False for a push that changes nothing: it releases nothing either. */
     readonly changesRefs: boolean;
@@ -53,28 +58,61 @@ export function candidateStates(view: IdentifierView, owner: string): State[] {
   return served ? [...waiting, served] : waiting;
 }
 
-/** Decides whether a push is authorised by a signed state (GRASP-01; git chapter, section 2). */
+/**
+ * Decides whether a push is authorised (GRASP-01; git chapter, section 2): branches and tags by a
+ * signed state, `refs/nostr/` refs by what is known about their event.
+ */
 export function decidePush(input: PushCase): PushVerdict {
-  const { view, owner, commands } = input;
-  const misplaced = commands.filter(({ ref }) => !/^refs\/(heads|tags)\//.test(ref));
-  if (misplaced.length > 0) {
-    const text = `${PREFIX}only refs/heads, refs/tags and refs/nostr are accepted`;
-    return refusePush(commands, text, new Map(misplaced.map(({ ref }) => [ref, text])));
+  const { commands } = input;
+  const refusal = refuseRepository(input);
+  if (refusal) return refuseWhole(commands, refusal);
+  const problems = new Map<string, string>();
+  for (const command of commands) {
+    const problem = refProblem(input, command);
+    if (problem) problems.set(command.ref, `${PREFIX}${problem}`);
   }
+  const [first] = problems.values();
+  if (first !== undefined) return refusePush(commands, first, problems);
+  const gitCommands = commands.filter(({ ref }) => !ref.startsWith(PULL_REQUESTS));
+  if (gitCommands.every(({ oldOid, newOid }) => oldOid === newOid)) {
+    const pins = { states: [], announcement: false, pullRequests: waitingPullRequests(input) };
+    return { ok: true, pins, effects: [], changesRefs: gitCommands.length < commands.length };
+  }
+  const branches = { ...input, commands: gitCommands };
+  const candidates = candidateStates(input.view, input.owner);
+  const state = candidates.find((candidate) => mismatches(candidate, branches).size === 0);
+  return state ? allow(input, state) : refuseUnmatched(branches, commands, candidates);
+}
+
+const PULL_REQUESTS = "refs/nostr/";
+
+/** Why nothing may be pushed to this repository at all. */
+function refuseRepository({ view, owner, rules }: PushCase): string | undefined {
   const known = view.announcements.filter(({ announcement }) => announcement.owner === owner);
   if (known.length === 0) {
-    const text = view.announcements.length === 0
+    return view.announcements.length === 0
       ? "No repository announcement found"
       : `No repository announcement found for owner ${owner}`;
-    return refuseWhole(commands, text);
   }
-  if (!known.some(({ hosted }) => hosted)) return refuseWhole(commands, "repository is a read-only archive");
-  if (commands.every(({ oldOid, newOid }) => oldOid === newOid)) {
-    return { ok: true, pins: { states: [], announcement: false }, effects: [], changesRefs: false };
-  }
-  const candidates = candidateStates(view, owner);
-  const state = candidates.find((candidate) => mismatches(candidate, input).size === 0);
-  return state ? allow(input, state) : refuseUnmatched(input, candidates);
+  const blacklisted = blacklistRefusal({ owner, identifier: view.identifier }, rules.repositoryBlacklist);
+  if (blacklisted) return blacklisted.text;
+  const isWritable = known.some(({ announcement, hosted }) =>
+    hosted && classifyAnnouncement(announcement, rules).route === "host"
+  );
+  return isWritable ? undefined : "repository is a read-only archive";
+}
+
+/** Why one ref may not be pushed, whatever the states say. */
+function refProblem(input: PushCase, command: RefCommand): string | undefined {
+  const { ref } = command;
+  if (/^refs\/(heads|tags)\//.test(ref)) return undefined;
+  if (!ref.startsWith(PULL_REQUESTS)) return "only refs/heads, refs/tags and refs/nostr are accepted";
+  return judgePullRequestRef(command, input.pullRequests.get(ref), input.placeholdersFull);
+}
+
+/** Waiting pull requests this push may complete (ids). */
+function waitingPullRequests({ pullRequests }: PushCase): string[] {
+  return [...pullRequests.values()].flatMap((known) => known.type === "waiting" ? [known.id] : []);
 }
 
 /** Why a push does not make the repository equal `state`: a sentence per ref, empty when it does. */
@@ -97,12 +135,17 @@ function mismatches(state: State, { commands, present }: PushCase): Map<string, 
   return problems;
 }
 
-function allow({ view, owner, now }: PushCase, state: State): PushVerdict {
+function allow(input: PushCase, state: State): PushVerdict {
+  const { view, owner, now } = input;
   const row = view.waitingStates.find((waiting) => waiting.state === state)?.row;
   const announcement = waitingAnnouncement(view, owner)?.waiting;
   return {
     ok: true,
-    pins: { states: row ? [row.event.id] : [], announcement: announcement !== undefined },
+    pins: {
+      states: row ? [row.event.id] : [],
+      announcement: announcement !== undefined,
+      pullRequests: waitingPullRequests(input),
+    },
     effects: row ? [...extendForPush(announcement, row, now)] : [],
     changesRefs: true,
   };
@@ -121,16 +164,20 @@ function extendForPush(
   return [...keepWaiting(announcement, now), ...extended];
 }
 
-function refuseUnmatched(input: PushCase, candidates: readonly State[]): PushVerdict {
+/** The refusal when no candidate matches; `all` are the commands of the whole push. */
+function refuseUnmatched(
+  input: PushCase,
+  all: readonly RefCommand[],
+  candidates: readonly State[],
+): PushVerdict {
   const { view, commands } = input;
   const newest = candidates[0];
-  const waitingFromOwners =
-    candidates.filter((state) => view.waitingStates.some((row) => row.state === state)).length;
-  const text = waitingFromOwners === 0
+  const count = candidates.filter((state) => view.waitingStates.some((row) => row.state === state)).length;
+  const text = count === 0
     ? strangersText(view.waitingStates.length)
-    : `${waitingFromOwners} state event${plural(waitingFromOwners)} in purgatory from authorized ` +
-      `publisher${plural(waitingFromOwners)} but ${waitingFromOwners === 1 ? "doesn't" : "don't"} match push`;
-  if (!newest) return refuseWhole(commands, text);
+    : `${count} state event${plural(count)} in purgatory from authorized ` +
+      `publisher${plural(count)} but ${count === 1 ? "doesn't" : "don't"} match push`;
+  if (!newest) return refuseWhole(all, text);
   const problems = mismatches(newest, input);
   const diagnosis = [...problems.keys()].sort().slice(0, MAX_DIAGNOSED_REFS).map((ref) => problems.get(ref))
     .join("; ");
@@ -141,7 +188,7 @@ function refuseUnmatched(input: PushCase, candidates: readonly State[]): PushVer
   }
   const whole = `${PREFIX}${text} (${diagnosis})`;
   if (reasons.size === 0) { for (const { ref } of commands) reasons.set(ref, whole); }
-  return refusePush(commands, whole, reasons);
+  return refusePush(all, whole, reasons);
 }
 
 function strangersText(waiting: number): string {

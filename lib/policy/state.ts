@@ -1,5 +1,6 @@
-import { compareNewestFirst, declaresObjects, refuse, type State } from "../nostr/mod.ts";
+import { compareNewestFirst, declaresObjects, type Refusal, refuse, type State } from "../nostr/mod.ts";
 import type { WaitingAnnouncement, WaitingSource, WaitingState } from "../store/types.ts";
+import { blacklistRefusal, type ListEntry } from "./curation.ts";
 import { DURATION, LIMIT } from "./durations.ts";
 import {
   ACCEPTED,
@@ -19,6 +20,7 @@ export interface StateCase {
   readonly state: State;
   readonly source: WaitingSource;
   readonly view: IdentifierView;
+  readonly repositoryBlacklist: readonly ListEntry[];
   /** Every declared object is complete in a repository of an owner who trusts the author. */
   readonly complete: boolean;
   /** This id expired from purgatory once. */
@@ -40,6 +42,8 @@ export function decideState(input: StateCase): Decision {
   if (!owners.some((owner) => anchors.has(owner))) {
     return refused(refuse("invalid", "unauthorized", "author not authorized for this repository"));
   }
+  const blacklisted = allBlacklisted(owners, input);
+  if (blacklisted) return refused(blacklisted);
   const stored = view.storedStates.find(({ author }) => author === state.author);
   if (stored && compareNewestFirst(stored.event, state.event) < 0) return duplicate(NEWER_VERSION_MESSAGE);
   if (source === "sync" && input.expired && !input.complete) {
@@ -64,6 +68,13 @@ export function decideState(input: StateCase): Decision {
   return { verdict: HELD, effects: [...extensions, ...holdState(input)] };
 }
 
+/** A state that can only concern blacklisted repositories is refused like their announcements. */
+function allBlacklisted(owners: readonly string[], input: StateCase): Refusal | undefined {
+  const { repositoryBlacklist, view: { identifier } } = input;
+  const refusals = owners.map((owner) => blacklistRefusal({ owner, identifier }, repositoryBlacklist));
+  return refusals.every((refusal) => refusal !== undefined) ? refusals[0] : undefined;
+}
+
 /** NIP-34: a state without refs (or with symbolic ones only) says its author tracks no state here. */
 export function untracksRefs(state: State): boolean {
   return !declaresObjects(state) && state.unsatisfiable === undefined;
@@ -71,7 +82,7 @@ export function untracksRefs(state: State): boolean {
 
 /** The effects that put a new state into purgatory; the author's oldest gives way at the bound. */
 export function holdState(
-  { state, source, view, now }: Omit<StateCase, "complete" | "expired" | "waitingInTotal">,
+  { state, source, view, now }: Pick<StateCase, "state" | "source" | "view" | "now">,
 ): Effect[] {
   const own = view.waitingStates.filter(({ row }) => row.author === state.author)
     .sort((a, b) => compareNewestFirst(a.row.event, b.row.event));

@@ -3,10 +3,18 @@ import {
   compareNewestFirst,
   type NostrEvent,
   parseAnnouncement,
+  parsePullRequest,
   parseState,
+  type PullRequest,
   type State,
 } from "../nostr/mod.ts";
-import type { IdentifierRows, WaitingAnnouncement, WaitingState } from "../store/types.ts";
+import type {
+  IdentifierRows,
+  Placeholder,
+  WaitingAnnouncement,
+  WaitingPullRequest,
+  WaitingState,
+} from "../store/types.ts";
 
 /** An announcement we know, served or waiting. */
 export interface KnownAnnouncement {
@@ -23,12 +31,22 @@ export interface KnownWaitingState {
   readonly row: WaitingState;
 }
 
+/** A pull request in purgatory. */
+export interface KnownWaitingPullRequest {
+  readonly pullRequest: PullRequest;
+  readonly row: WaitingPullRequest;
+}
+
 /** A read-only picture of everything known about one identifier: what pure policy decides on. */
 export interface IdentifierView {
   readonly identifier: string;
   readonly announcements: readonly KnownAnnouncement[];
   readonly storedStates: readonly State[];
   readonly waitingStates: readonly KnownWaitingState[];
+  /** Waiting pull requests that name a repository of this identifier. */
+  readonly waitingPullRequests: readonly KnownWaitingPullRequest[];
+  /** Pushed `refs/nostr/` refs without event in repositories of this identifier. */
+  readonly placeholders: readonly Placeholder[];
 }
 
 /** Builds the view from database rows; rows that no longer parse are left out. */
@@ -41,6 +59,11 @@ export function viewOf(identifier: string, rows: IdentifierRows): IdentifierView
     ],
     storedStates: rows.states.flatMap(stateOf),
     waitingStates: rows.waitingStates.flatMap((row) => stateOf(row.event).map((state) => ({ state, row }))),
+    waitingPullRequests: rows.waitingPullRequests.flatMap((row) => {
+      const parsed = parsePullRequest(row.event);
+      return parsed.ok ? [{ pullRequest: parsed.pullRequest, row }] : [];
+    }),
+    placeholders: rows.placeholders,
   };
 }
 
@@ -83,4 +106,11 @@ export function newestByAuthor(view: IdentifierView): ReadonlyMap<string, Announ
 /** Owners with a hosted announcement: served by the host route, or waiting in either phase. */
 export function hostedOwners(view: IdentifierView): ReadonlySet<string> {
   return new Set(view.announcements.filter((known) => known.hosted).map((known) => known.announcement.owner));
+}
+
+/** The view without announcements that wait: what relatedness and pull requests go by. */
+export function servedView(view: IdentifierView, promoted: ReadonlySet<string> = new Set()): IdentifierView {
+  const isServed = ({ announcement, waiting }: KnownAnnouncement) =>
+    !waiting || promoted.has(announcement.owner);
+  return { ...view, announcements: view.announcements.filter(isServed) };
 }

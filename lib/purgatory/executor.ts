@@ -1,7 +1,9 @@
 import { encodeNpub, type NostrEvent, type Refusal, refuse } from "../nostr/mod.ts";
 import type { Effect } from "../policy/mod.ts";
-import type { Changes, InsertVerdict } from "../store/mod.ts";
-import { release, type ReleaseParts } from "./release.ts";
+import type { Changes, InsertVerdict, RetiredRepository } from "../store/mod.ts";
+import { clearPullRequestRef } from "./pull_requests.ts";
+import type { ReleaseParts } from "./ports.ts";
+import { release } from "./release.ts";
 
 /** What applying a decision led to. */
 export type Applied =
@@ -24,11 +26,20 @@ export async function applyEffects(
   identifier: string,
   effects: readonly Effect[],
 ): Promise<Applied> {
-  const created = await ensureRepositories(parts, identifier, effects);
+  const created = await prepareRepositories(parts, identifier, effects);
   if (!created.ok) return created;
+  for (const effect of effects) {
+    if (effect.type !== "clearPullRequestRef") continue;
+    await clearPullRequestRef(parts, effect.repository, effect.id, effect.keep);
+  }
   let verdicts: ReadonlyMap<string, InsertVerdict>;
   try {
-    verdicts = await commitEffects(parts, identifier, effects);
+    verdicts = await commitEffects(
+      parts,
+      identifier,
+      effects,
+      await retireRepositories(parts, identifier, effects),
+    );
   } catch (error) {
     parts.log.error("unit of work could not be committed", { repo: identifier, error: String(error) });
     for (const owner of created.owners) {
@@ -39,19 +50,24 @@ export async function applyEffects(
   await removeRepositories(parts, identifier, effects);
   const wanted = effects.find((effect) => effect.type === "release");
   const released = wanted
-    ? await release(parts, { identifier, ...(wanted.incoming && { incoming: wanted.incoming }) })
+    ? (await release(parts, {
+      identifier,
+      ...(wanted.incoming && { incoming: wanted.incoming }),
+      ...(wanted.incomingPullRequest && { incomingPullRequest: wanted.incomingPullRequest }),
+    })).served
     : new Set<string>();
   return { ok: true, verdicts, released };
 }
 
-/** Creates missing repositories; the owners whose repository did not exist before are returned. */
-async function ensureRepositories(
+/** Restores or creates repositories; the owners whose repository did not exist before are returned. */
+async function prepareRepositories(
   { repositories, log }: ReleaseParts,
   identifier: string,
   effects: readonly Effect[],
 ): Promise<{ ok: true; owners: readonly string[] } | Refusal> {
   const owners: string[] = [];
   for (const effect of effects) {
+    if (effect.type === "restore") await repositories.restore(effect.retired, effect.retired.directory);
     if (effect.type !== "ensureRepository") continue;
     const repository = { owner: effect.owner, identifier };
     try {
@@ -71,13 +87,30 @@ async function ensureRepositories(
   return { ok: true, owners };
 }
 
+/** Takes repositories out of service before their events go: data without event is harmless. */
+async function retireRepositories(
+  { repositories, clock }: ReleaseParts,
+  identifier: string,
+  effects: readonly Effect[],
+): Promise<RetiredRepository[]> {
+  const retired: RetiredRepository[] = [];
+  for (const effect of effects) {
+    if (effect.type !== "retire") continue;
+    const { owner, reason, events } = effect;
+    const directory = await repositories.retire({ owner, identifier }, reason);
+    retired.push({ owner, identifier, reason, directory, retiredAt: clock.now(), events });
+  }
+  return retired;
+}
+
 async function commitEffects(
   { store, notify, counters }: ReleaseParts,
   identifier: string,
   effects: readonly Effect[],
+  retired: readonly RetiredRepository[],
 ): Promise<ReadonlyMap<string, InsertVerdict>> {
   const served = effects.filter((effect) => effect.type === "serve");
-  const changes = changesOf(identifier, effects);
+  const changes = changesOf(identifier, effects, retired);
   if (Object.values(changes).every((list) => list.length === 0)) return new Map();
   const verdicts = await store.commit(changes);
   const stored: NostrEvent[] = [];
@@ -95,7 +128,8 @@ async function commitEffects(
 function changesOf(
   identifier: string,
   effects: readonly Effect[],
-): Required<Omit<Changes, "putDirty" | "removeDirty">> {
+  retired: readonly RetiredRepository[],
+): Required<Omit<Changes, "putDirty" | "removeDirty" | "putPlaceholders">> {
   const of = <T extends Effect["type"]>(type: T) =>
     effects.filter((effect): effect is Extract<Effect, { type: T }> => effect.type === type);
   return {
@@ -103,10 +137,24 @@ function changesOf(
       event,
       ...(hosted !== undefined && { hosted }),
     })),
+    removeEvents: [
+      ...of("removeServed").map(({ id }) => id),
+      ...of("retire").flatMap(({ events }) => events.map(({ id }) => id)),
+    ],
     putAnnouncements: of("holdAnnouncement").map(({ row }) => row),
     removeAnnouncements: of("dropAnnouncement").map(({ owner }) => ({ owner, identifier })),
     putStates: of("holdState").map(({ row }) => row),
     removeStates: of("dropState").map(({ id }) => id),
+    putPullRequests: of("holdPullRequest").map(({ row }) => row),
+    removePullRequests: of("dropPullRequest").map(({ id }) => id),
+    removePlaceholders: of("dropPlaceholder").map(({ id }) => id),
+    putTombstones: of("forbid").map(({ tombstone }) => tombstone),
+    putRetired: retired,
+    removeRetired: of("restore").map(({ retired: { owner, retiredAt } }) => ({
+      owner,
+      identifier,
+      retiredAt,
+    })),
     putExpired: of("rememberExpired").map(({ id, at }) => ({ id, at })),
     removeExpired: of("forgetExpired").map(({ id }) => id),
   };
@@ -119,7 +167,8 @@ async function removeRepositories(
 ) {
   for (const effect of effects) {
     if (effect.type !== "removeRepository") continue;
-    const result = await repositories.remove({ owner: effect.owner, identifier }, { force: false });
+    const force = effect.force ?? false;
+    const result = await repositories.remove({ owner: effect.owner, identifier }, { force });
     if (result === "removed" || result === "absent") continue;
     log.warn("repository kept although its announcement left purgatory", {
       repo: identifier,

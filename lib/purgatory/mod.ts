@@ -1,9 +1,10 @@
 /** Doors 2 and 3: git data that arrived releases what waited for it, and time ends the waiting. */
-export { applyEffects } from "./executor.ts";
 export { readDisk } from "./completeness.ts";
+export { applyEffects } from "./executor.ts";
 export { Pins } from "./pins.ts";
-export type { Notify, PurgatoryCounters } from "./ports.ts";
-export { StatePushGate } from "./push_gate.ts";
-export { release, type ReleaseParts } from "./release.ts";
+export type { Notify, PurgatoryCounters, PurgatoryType, ReleaseParts } from "./ports.ts";
+export { commitHolder, relevantRepositories } from "./pull_requests.ts";
+export { pullRequestLock, type PushSurroundings, StatePushGate } from "./push_gate.ts";
+export { release } from "./release.ts";
 export { startPurgatory } from "./start.ts";
 export { Sweep, type SweepResult } from "./sweep.ts";

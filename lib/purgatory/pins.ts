@@ -35,3 +35,8 @@ export function announcementPin(owner: string, identifier: string): string {
 export function statePin(id: string): string {
   return `state:${id}`;
 }
+
+/** Pin key of a waiting pull request. */
+export function pullRequestPin(id: string): string {
+  return `pr:${id}`;
+}

@@ -1,11 +1,28 @@
+import type { Repositories } from "../git/mod.ts";
 import type { NostrEvent } from "../nostr/mod.ts";
+import type { Logger } from "../observe/mod.ts";
+import type { Store } from "../store/mod.ts";
+import type { Clock } from "../world/mod.ts";
 
 /** Told about every event that became servable, once, after its commit, in order. */
 export type Notify = (event: NostrEvent) => void;
 
+/** Type of a waiting entry, as metrics label it. */
+export type PurgatoryType = "announcement" | "state" | "pr";
+
 /** Counts what happens to waiting entries; the metrics implement it. */
 export interface PurgatoryCounters {
-  released(type: "announcement" | "state", source: "direct" | "sync"): void;
-  expired(type: "announcement" | "state", source: "direct" | "sync"): void;
+  released(type: PurgatoryType, source: "direct" | "sync"): void;
+  expired(type: PurgatoryType, source: "direct" | "sync"): void;
   stored(kind: number): void;
+}
+
+/** Parts a release works with. */
+export interface ReleaseParts {
+  readonly store: Store;
+  readonly repositories: Repositories;
+  readonly clock: Clock;
+  readonly notify: Notify;
+  readonly counters: PurgatoryCounters;
+  readonly log: Logger;
 }

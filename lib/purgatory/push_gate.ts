@@ -1,15 +1,31 @@
 import type { PushDecision, PushGate, PushGrant, RepositoryRef } from "../git/mod.ts";
-import { declaresObjects } from "../nostr/mod.ts";
-import { candidateStates, decidePush, type PushVerdict, type RefCommand, viewOf } from "../policy/mod.ts";
+import { declaresObjects, pullRequestIdOf } from "../nostr/mod.ts";
+import {
+  candidateStates,
+  type CurationRules,
+  decidePush,
+  type PushVerdict,
+  type RefCommand,
+  viewOf,
+} from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import { applyEffects } from "./executor.ts";
-import { announcementPin, type Pins, statePin } from "./pins.ts";
-import { release, type ReleaseParts } from "./release.ts";
+import { announcementPin, type Pins, pullRequestPin, statePin } from "./pins.ts";
+import { knowledgeOf, placeholdersFull, settlePullRequestRefs } from "./placeholders.ts";
+import type { ReleaseParts } from "./ports.ts";
+import { release } from "./release.ts";
 
 /** A push that was allowed: what it keeps alive until it is settled or abandoned. */
 interface Grant extends PushGrant {
   readonly changesRefs: boolean;
   readonly unpin: () => void;
+}
+
+/** What a push depends on beside its repository. */
+export interface PushSurroundings {
+  readonly rules: CurationRules;
+  /** False when the disk is too full to take a push. */
+  hasSpace(): Promise<boolean>;
 }
 
 const STORAGE_FULL = "server storage is full";
@@ -24,14 +40,13 @@ export class StatePushGate implements PushGate {
   readonly #locks: KeyedLock;
   readonly #pins: Pins;
 
-  readonly #hasSpace: () => Promise<boolean>;
+  readonly #surroundings: PushSurroundings;
 
-  /** @param hasSpace false when the disk is too full to take a push */
-  constructor(parts: ReleaseParts, locks: KeyedLock, pins: Pins, hasSpace: () => Promise<boolean>) {
+  constructor(parts: ReleaseParts, locks: KeyedLock, pins: Pins, surroundings: PushSurroundings) {
     this.#parts = parts;
     this.#locks = locks;
     this.#pins = pins;
-    this.#hasSpace = hasSpace;
+    this.#surroundings = surroundings;
   }
 
   /** Decides under the identifier's lock; a fault refuses (nothing is ever allowed by accident). */
@@ -40,7 +55,7 @@ export class StatePushGate implements PushGate {
     commands: readonly RefCommand[],
   ): Promise<PushDecision> {
     try {
-      if (!await this.#hasSpace()) return refuseAll(commands, STORAGE_FULL);
+      if (!await this.#surroundings.hasSpace()) return refuseAll(commands, STORAGE_FULL);
       return await this.#locks.run([repository.identifier], () => this.#decide(repository, commands));
     } catch (error) {
       this.#parts.log.error("push could not be judged", {
@@ -52,15 +67,42 @@ export class StatePushGate implements PushGate {
   }
 
   /** Releases what the push completed, then lets go of its pins. The push report waits for this. */
-  async settle(grant: PushGrant): Promise<void> {
+  async settle(grant: PushGrant, applied: readonly RefCommand[]): Promise<void> {
     const { repository, changesRefs, unpin } = grant as Grant;
-    const { identifier, owner } = repository;
     try {
       if (!changesRefs) return;
-      await this.#locks.run([identifier], () => release(this.#parts, { identifier, receivedBy: owner }));
+      const keys = [
+        repository.identifier,
+        ...applied.map(({ ref }) => pullRequestLock(pullRequestIdOf(ref))),
+      ];
+      await this.#locks.run(keys, () => this.#settle(repository, applied));
     } finally {
       unpin();
     }
+  }
+
+  async #settle(repository: RepositoryRef, applied: readonly RefCommand[]): Promise<void> {
+    await settlePullRequestRefs(this.#parts, repository, applied);
+    const { identifier, owner } = repository;
+    const { aligned } = await release(this.#parts, { identifier, receivedBy: owner });
+    if (!aligned.has(owner)) await this.#takeBack(repository, applied);
+  }
+
+  /**
+   * What authorised the push is gone (deleted while it ran) and no other state governs: branches and
+   * tags return to their old values, so that refs never stay ahead of every signed state.
+   */
+  async #takeBack(repository: RepositoryRef, applied: readonly RefCommand[]): Promise<void> {
+    const { store, repositories, log } = this.#parts;
+    const branches = applied.filter(({ ref }) => /^refs\/(heads|tags)\//.test(ref));
+    const view = viewOf(repository.identifier, await store.readIdentifier(repository.identifier));
+    if (branches.length === 0 || candidateStates(view, repository.owner).length > 0) return;
+    const back = branches.map(({ ref, oldOid, newOid }) => ({ ref, oldOid: newOid, newOid: oldOid }));
+    const failed = await repositories.changeRefs(repository, back);
+    log.warn("push taken back: nothing authorises it any more", {
+      repo: repository.identifier,
+      failed: failed.length,
+    });
   }
 
   /** The push changed nothing: its pins go, and with them the mark that its refs may have changed. */
@@ -81,7 +123,16 @@ export class StatePushGate implements PushGate {
     const present = declared.length === 0
       ? new Set<string>()
       : new Set((await repositories.present(repository, [...new Set(declared)])).keys());
-    const verdict = decidePush({ view, owner, commands, present, now: clock.now() });
+    const verdict = decidePush({
+      view,
+      owner,
+      commands,
+      present,
+      rules: this.#surroundings.rules,
+      pullRequests: await knowledgeOf(this.#parts, commands),
+      placeholdersFull: await placeholdersFull(this.#parts, repository),
+      now: clock.now(),
+    });
     if (!verdict.ok) return verdict;
     const applied = await applyEffects(this.#parts, identifier, verdict.effects);
     if (!applied.ok) return refuseAll(commands, INTERNAL_ERROR);
@@ -94,11 +145,16 @@ export class StatePushGate implements PushGate {
 
   #grant(repository: RepositoryRef, verdict: PushVerdict & { ok: true }): Grant {
     const { owner, identifier } = repository;
-    const keys = verdict.pins.states.map(statePin);
+    const keys = [...verdict.pins.states.map(statePin), ...verdict.pins.pullRequests.map(pullRequestPin)];
     if (verdict.pins.announcement) keys.push(announcementPin(owner, identifier));
     const unpin = this.#pins.pin([...keys, repositoryPin(repository)]);
     return { repository, changesRefs: verdict.changesRefs, unpin };
   }
+}
+
+/** Lock key of an event id whose ref and event may arrive at the same time. */
+export function pullRequestLock(id: string | undefined): string {
+  return `refs/nostr/${id ?? ""}`;
 }
 
 /** Pin key of a repository with a running push. */

@@ -1,6 +1,4 @@
-import type { Repositories } from "../git/mod.ts";
-import { encodeNpub, type State } from "../nostr/mod.ts";
-import type { Logger } from "../observe/mod.ts";
+import { encodeNpub, KIND, type NostrEvent, type PullRequest, type State } from "../nostr/mod.ts";
 import {
   type Alignment,
   type IdentifierView,
@@ -10,28 +8,28 @@ import {
   settleRelease,
   viewOf,
 } from "../policy/mod.ts";
-import type { Changes, DirtyMark, Store, WaitingSource, WaitingState } from "../store/mod.ts";
-import type { Clock } from "../world/mod.ts";
+import type { Changes, DirtyMark, WaitingSource, WaitingState } from "../store/mod.ts";
 import { type DiskFacts, readDisk } from "./completeness.ts";
-import type { Notify, PurgatoryCounters } from "./ports.ts";
-
-/** Parts a release works with. */
-export interface ReleaseParts {
-  readonly store: Store;
-  readonly repositories: Repositories;
-  readonly clock: Clock;
-  readonly notify: Notify;
-  readonly counters: PurgatoryCounters;
-  readonly log: Logger;
-}
+import type { PurgatoryType, ReleaseParts } from "./ports.ts";
+import { arrivedPullRequests, placePullRequest, relevantRepositories } from "./pull_requests.ts";
 
 /** What a release is asked to look at. */
 export interface ReleaseRequest {
   readonly identifier: string;
   /** A state that is not a row yet: judged like a waiting one, served only if its data is here. */
   readonly incoming?: State;
+  /** The same for a pull request. */
+  readonly incomingPullRequest?: PullRequest;
   /** Owner of the repository that just received data. */
   readonly receivedBy?: string;
+}
+
+/** What a release led to. */
+export interface Released {
+  /** Ids of the events that are served now. */
+  readonly served: ReadonlySet<string>;
+  /** Owners whose repository equals its governing state. */
+  readonly aligned: ReadonlySet<string>;
 }
 
 /**
@@ -39,9 +37,9 @@ export interface ReleaseRequest {
  * Repositories are aligned, then one transaction serves what became complete, then subscribers hear
  * of it. Running it again with nothing new changes nothing and notifies nobody.
  *
- * The caller holds the identifier's lock. Returns the ids of the events that are served now.
+ * The caller holds the identifier's lock.
  */
-export async function release(parts: ReleaseParts, request: ReleaseRequest): Promise<ReadonlySet<string>> {
+export async function release(parts: ReleaseParts, request: ReleaseRequest): Promise<Released> {
   const { identifier, incoming, receivedBy } = request;
   const rows = await parts.store.readIdentifier(identifier);
   const view = withIncoming(viewOf(identifier, rows), incoming);
@@ -49,7 +47,27 @@ export async function release(parts: ReleaseParts, request: ReleaseRequest): Pro
   const plan = planRelease(view, new Set(disk.donors.keys()), new Set(disk.owners));
   const { aligned, failed } = await alignAll(parts, view, plan, disk);
   const outcome = settleRelease(view, plan, aligned);
-  return await serve(parts, view, plan, outcome, { disk, failed });
+  const pullRequests = await placeAll(parts, view, outcome, disk, request.incomingPullRequest);
+  const served = await serve(parts, view, plan, outcome, { disk, failed, pullRequests });
+  return { served, aligned };
+}
+
+/** Gives complete pull requests their refs; those that have one somewhere may be served. */
+async function placeAll(
+  parts: ReleaseParts,
+  view: IdentifierView,
+  outcome: ReleaseOutcome,
+  disk: DiskFacts,
+  incoming: PullRequest | undefined,
+): Promise<readonly NostrEvent[]> {
+  const promoted = new Set(outcome.promote.map(({ owner }) => owner));
+  const arrived = await arrivedPullRequests(parts, view, disk.owners);
+  const placed: NostrEvent[] = [];
+  for (const pullRequest of incoming ? [...arrived, incoming] : arrived) {
+    const targets = await relevantRepositories(parts, pullRequest, view, promoted);
+    if (await placePullRequest(parts, pullRequest, targets)) placed.push(pullRequest.event);
+  }
+  return placed;
 }
 
 /** The incoming state takes part like a row that entered now. */
@@ -118,12 +136,17 @@ async function serve(
   view: IdentifierView,
   plan: ReleasePlan,
   outcome: ReleaseOutcome,
-  { disk, failed }: { disk: DiskFacts; failed: readonly DirtyMark[] },
+  { disk, failed, pullRequests }: {
+    disk: DiskFacts;
+    failed: readonly DirtyMark[];
+    pullRequests: readonly NostrEvent[];
+  },
 ): Promise<ReadonlySet<string>> {
   const { identifier } = view;
   const events = [
     ...outcome.promote.map(({ event }) => ({ event, hosted: true })),
     ...outcome.serve.map(({ event }) => ({ event })),
+    ...pullRequests.map((event) => ({ event })),
   ];
   const gone = [...outcome.serve.map(({ event }) => event.id), ...plan.superseded, ...plan.unauthorised];
   const dirtyNow = new Set(failed.map(({ owner }) => owner));
@@ -131,6 +154,8 @@ async function serve(
     insertEvents: events,
     removeAnnouncements: outcome.promote.map(({ owner }) => ({ owner, identifier })),
     removeStates: gone,
+    removePullRequests: pullRequests.map(({ id }) => id),
+    removePlaceholders: pullRequests.map(({ id }) => id),
     removeExpired: events.map(({ event }) => event.id),
     removeDirty: disk.owners.filter((owner) => !dirtyNow.has(owner)).map((owner) => ({ owner, identifier })),
     putDirty: failed,
@@ -142,22 +167,26 @@ async function serve(
   for (const id of plan.superseded) log.debug("waiting state dropped: superseded", { event_id: id });
   events.forEach(({ event }, index) => {
     if (verdicts[index] !== "stored") return;
-    const type = event.kind === 30617 ? "announcement" : "state";
+    const type = typeOf(event);
     counters.released(type, sourceOf(view, event.id));
     counters.stored(event.kind);
-    log.info(type === "announcement" ? "announcement promoted" : "state released", {
-      ...subject(event.pubkey, identifier),
-      event_id: event.id,
-    });
+    const message =
+      { announcement: "announcement promoted", state: "state released", pr: "pull request released" }[type];
+    log.info(message, { ...subject(event.pubkey, identifier), event_id: event.id });
     notify(event);
   });
   return new Set(events.map(({ event }) => event.id));
 }
 
+function typeOf({ kind }: NostrEvent): PurgatoryType {
+  return kind === KIND.announcement ? "announcement" : kind === KIND.state ? "state" : "pr";
+}
+
 function sourceOf(view: IdentifierView, id: string): WaitingSource {
   const state = view.waitingStates.find(({ row }) => row.event.id === id)?.row;
   const announcement = view.announcements.find(({ waiting }) => waiting?.event.id === id)?.waiting;
-  return (state ?? announcement)?.source ?? "direct";
+  const pullRequest = view.waitingPullRequests.find(({ row }) => row.event.id === id)?.row;
+  return (state ?? announcement ?? pullRequest)?.source ?? "direct";
 }
 
 function subject(owner: string, identifier: string) {

@@ -1,7 +1,8 @@
 import { deadlineAfterRestart, DURATION } from "../policy/mod.ts";
 import type { WaitingAnnouncement } from "../store/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
-import { release, type ReleaseParts } from "./release.ts";
+import type { ReleaseParts } from "./ports.ts";
+import { release } from "./release.ts";
 
 /**
  * What a start does before requests are accepted: deadlines are re-anchored, missing repositories of
@@ -23,6 +24,18 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
     putStates: pending.states.map((row) => ({
       ...row,
       deadlineAt: deadlineAfterRestart(row, { fullMs: DURATION.stateMs, capMs: DURATION.stateCapMs }, now),
+    })),
+    putPullRequests: pending.pullRequests.map((row) => ({
+      ...row,
+      deadlineAt: deadlineAfterRestart(
+        row,
+        { fullMs: DURATION.pullRequestMs, capMs: DURATION.pullRequestCapMs },
+        now,
+      ),
+    })),
+    putPlaceholders: pending.placeholders.map((row) => ({
+      ...row,
+      deadlineAt: Math.min(row.deadlineAt, now + DURATION.placeholderMs),
     })),
   });
   for (const row of pending.announcements) await recreate(parts, row);

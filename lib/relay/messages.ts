@@ -1,11 +1,21 @@
 import { type Filter, parseFilter } from "../nostr/mod.ts";
 
-/** A message of a client (NIP-01, NIP-42, NIP-45), read as far as its envelope. */
+/** A message of a client (NIP-01, NIP-42, NIP-45, NIP-77), read as far as its envelope. */
 export type ClientMessage =
   | { readonly type: "EVENT" | "AUTH"; readonly value: unknown }
   | { readonly type: "REQ" | "COUNT"; readonly id: string; readonly filters: readonly unknown[] }
-  | { readonly type: "CLOSE"; readonly id: string }
+  | { readonly type: "CLOSE" | "NEG-CLOSE"; readonly id: string }
+  | NegentropyMessage
   | { readonly type: "invalid"; readonly notice: Notice };
+
+/** A message of a negentropy session (NIP-77); `filter` is undefined for NEG-MSG. */
+export interface NegentropyMessage {
+  readonly type: "NEG-OPEN" | "NEG-MSG";
+  readonly id: string;
+  readonly filter: unknown;
+  /** The binary message, which should be hex. */
+  readonly message: unknown;
+}
 
 /**
  * NOTICE texts. Peers react to words in them (rate and limit, too many, slow down, throttl,
@@ -44,7 +54,12 @@ export function parseClientMessage(text: string): ClientMessage {
     case "REQ":
     case "COUNT":
       return isEchoable(first) ? { type, id: first, filters: rest } : UNPARSABLE;
+    case "NEG-OPEN":
+      return isEchoable(first) ? { type, id: first, filter: rest[0], message: rest[1] } : UNPARSABLE;
+    case "NEG-MSG":
+      return isEchoable(first) ? { type, id: first, filter: undefined, message: rest[0] } : UNPARSABLE;
     case "CLOSE":
+    case "NEG-CLOSE":
       return typeof first === "string" ? { type, id: first } : UNPARSABLE;
     default:
       return { type: "invalid", notice: NOTICE.unsupported };

@@ -16,7 +16,7 @@ export interface EventSink {
 }
 
 /** The part of the store that a relay connection reads. */
-export type RelayStore = Pick<Store, "query" | "count">;
+export type RelayStore = Pick<Store, "query" | "count" | "items">;
 
 /** Limits an operator can set. */
 export interface RelayLimits {
@@ -33,6 +33,8 @@ export interface RelayLimits {
   /** Largest message from a client, in bytes. */
   readonly maxMessageBytes: number;
   readonly maxFiltersPerReq: number;
+  /** Largest set one NEG-OPEN may cover, in events. */
+  readonly maxNegentropyItems: number;
 }
 
 /** Bounds that follow from the machine rather than from policy; tests shrink them. */
@@ -52,6 +54,10 @@ export interface RelayBounds {
   readonly heldBytes: number;
   /** Sum of the REQ messages behind the open subscriptions of one connection. */
   readonly subscriptionBytes: number;
+  /** Items held by the negentropy sessions of all connections, or the set limit where that is larger. */
+  readonly negentropyItems: number;
+  /** A negentropy session without a message for this long is dropped. */
+  readonly negentropyIdleMs: number;
   /** How long an accepted upgrade may take to become a WebSocket. */
   readonly handshakeDeadlineMs: number;
   /** How long each phase of stopping may take. */
@@ -71,17 +77,31 @@ export const DEFAULT_BOUNDS: RelayBounds = {
   heldEvents: 5_000,
   heldBytes: 16 << 20,
   subscriptionBytes: 32 << 20,
+  negentropyItems: 4_000_000, // at 42 bytes each
+  negentropyIdleMs: 120_000,
   handshakeDeadlineMs: 10_000,
   stopDeadlineMs: 5_000,
   idleTimeoutSecs: 120,
 };
 
 /** Type of a client message as counted; `invalid` is everything else. */
-export type ReceivedType = "EVENT" | "REQ" | "CLOSE" | "COUNT" | "AUTH" | "invalid";
+export type ReceivedType =
+  | "EVENT"
+  | "REQ"
+  | "CLOSE"
+  | "COUNT"
+  | "AUTH"
+  | "NEG-OPEN"
+  | "NEG-MSG"
+  | "NEG-CLOSE"
+  | "invalid";
 /** Type of a message handed to a socket. */
-export type SentType = "EVENT" | "EOSE" | "OK" | "NOTICE" | "CLOSED" | "COUNT";
+export type SentType = "EVENT" | "EOSE" | "OK" | "NOTICE" | "CLOSED" | "COUNT" | "NEG-MSG" | "NEG-ERR";
 /** Why an upgrade was refused. */
 export type RejectReason = "max_connections" | "per_ip" | "shutdown" | "bad_request";
+
+/** Which limit refused a message: the rate of events, what may be open at once, or its size. */
+export type RateLimitKind = "event" | "req" | "message_size";
 
 /** Facts the relay reports. Implementations must not throw and must not keep whole addresses in labels. */
 export interface RelayMetrics {
@@ -93,6 +113,8 @@ export interface RelayMetrics {
   sent(type: SentType): void;
   /** Change of the number of open subscriptions. */
   subscriptions(delta: number): void;
+  /** One message refused by a limit of its connection. */
+  rateLimited(kind: RateLimitKind): void;
 }
 
 /** Reports nothing. */
@@ -103,4 +125,5 @@ export const noRelayMetrics: RelayMetrics = {
   received() {},
   sent() {},
   subscriptions() {},
+  rateLimited() {},
 };

@@ -4,6 +4,7 @@ import type { Clock } from "../world/mod.ts";
 import { ConnectionCounter } from "./connections.ts";
 import { LiveSubscriptions } from "./live.ts";
 import { NOTICE } from "./messages.ts";
+import { NegentropyCapacity } from "./negentropy_capacity.ts";
 import {
   DEFAULT_BOUNDS,
   type EventSink,
@@ -70,7 +71,8 @@ class Connections {
     const { limits, store, sink, clock, log } = input;
     const bounds = { ...DEFAULT_BOUNDS, ...input.bounds };
     const metrics = input.metrics ?? noRelayMetrics;
-    this.#deps = { limits, bounds, store, sink, clock, log, metrics, live: this.live };
+    const capacity = new NegentropyCapacity(bounds.negentropyItems);
+    this.#deps = { limits, bounds, store, sink, clock, log, metrics, live: this.live, capacity };
   }
 
   get count(): number {

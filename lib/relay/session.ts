@@ -12,6 +12,8 @@ import {
   parseFilters,
   subscriptionIdProblem,
 } from "./messages.ts";
+import type { NegentropyCapacity } from "./negentropy_capacity.ts";
+import { NegentropySessions } from "./negentropy_sessions.ts";
 import { Outbox, type OutboxSocket } from "./outbox.ts";
 import type { EventSink, RelayBounds, RelayLimits, RelayMetrics, RelayStore } from "./ports.ts";
 import { Subscription } from "./subscription.ts";
@@ -28,6 +30,7 @@ export interface SessionDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: RelayMetrics;
+  readonly capacity: NegentropyCapacity;
 }
 
 /** Stored events sent in one turn of the event loop. */
@@ -46,6 +49,7 @@ export class Session {
   readonly #inbox: Inbox<string | undefined>;
   readonly #eventTokens: TokenBucket;
   readonly #subscriptions = new Map<string, Subscription>();
+  readonly #negentropy: NegentropySessions;
   #subscriptionBytes = 0;
 
   constructor(deps: SessionDeps, socket: OutboxSocket) {
@@ -57,6 +61,11 @@ export class Session {
       deps.bounds.queuedBytes,
     );
     this.#eventTokens = new TokenBucket(deps.limits.maxEventsPerMinute, deps.clock);
+    this.#negentropy = new NegentropySessions({
+      ...deps,
+      outbox: this.#outbox,
+      hasRoom: () => this.#hasRoom(),
+    });
     this.#outbox.ended.addEventListener("abort", () => this.#release(), { once: true });
   }
 
@@ -65,8 +74,10 @@ export class Session {
     if (this.#outbox.ended.aborted) return;
     const text = typeof data === "string" ? data : undefined;
     const bytes = text === undefined ? 0 : byteLength(text, this.#deps.limits.maxMessageBytes);
-    if (bytes > this.#deps.limits.maxMessageBytes) this.close(MESSAGE_TOO_BIG, "message too big");
-    else if (!this.#inbox.push(text, bytes)) this.close(TRY_AGAIN_LATER, "messages arrive too fast");
+    if (bytes > this.#deps.limits.maxMessageBytes) {
+      this.#deps.metrics.rateLimited("message_size");
+      this.close(MESSAGE_TOO_BIG, "message too big");
+    } else if (!this.#inbox.push(text, bytes)) this.close(TRY_AGAIN_LATER, "messages arrive too fast");
   }
 
   /** Takes no further messages; resolves when those received have been answered. */
@@ -92,6 +103,7 @@ export class Session {
   #release(): void {
     this.#inbox.discard();
     for (const id of [...this.#subscriptions.keys()]) this.#drop(id);
+    this.#negentropy.closeAll();
   }
 
   async #handle(text: string | undefined): Promise<void> {
@@ -128,6 +140,12 @@ export class Session {
         return this.#withFilters(message, (filters) => this.#count(message.id, filters));
       case "CLOSE":
         return this.#drop(message.id);
+      case "NEG-OPEN":
+        return this.#negentropy.open(message);
+      case "NEG-MSG":
+        return this.#negentropy.answer(message);
+      case "NEG-CLOSE":
+        return this.#negentropy.close(message.id);
       case "invalid":
         return this.notice(message.notice);
     }
@@ -135,6 +153,7 @@ export class Session {
 
   async #event(value: unknown): Promise<void> {
     if (!this.#eventTokens.take()) {
+      this.#deps.metrics.rateLimited("event");
       return this.#answerEvent(value, false, "rate-limited: slow down");
     }
     try {
@@ -178,13 +197,15 @@ export class Session {
 
   /** Registers a subscription for live events; undefined when the connection may not open it. */
   #open(id: string, filters: readonly Filter[], bytes: number): Subscription | undefined {
-    const { limits, bounds, live, metrics } = this.#deps;
+    const { bounds, live, metrics } = this.#deps;
     this.#drop(id);
-    if (this.#subscriptions.size >= limits.maxSubscriptions) {
+    if (!this.#hasRoom()) {
+      metrics.rateLimited("req");
       this.#closed(id, "rate-limited: too many subscriptions");
       return undefined;
     }
     if (this.#subscriptionBytes + bytes > bounds.subscriptionBytes) {
+      metrics.rateLimited("req");
       this.#closed(id, "rate-limited: the filters of all open subscriptions are too large");
       return undefined;
     }
@@ -198,6 +219,11 @@ export class Session {
     live.add(subscription);
     metrics.subscriptions(1);
     return subscription;
+  }
+
+  /** Subscriptions and negentropy sessions share one bound. */
+  #hasRoom(): boolean {
+    return this.#subscriptions.size + this.#negentropy.size < this.#deps.limits.maxSubscriptions;
   }
 
   async #readStored(

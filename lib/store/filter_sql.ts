@@ -11,7 +11,7 @@ export interface FilterLimits {
 }
 
 /** Above this many author and kind pairs, authors alone are looked up and kinds compared. */
-const MAX_PAIRS = 2_000;
+export const MAX_PAIRS = 2_000;
 /** Up to this many combinations of values are cut off at the limit one by one. */
 const MAX_COMBINATIONS = 64;
 /** How many events share a value of a tag, compared with tags that name one event or repository. */
@@ -40,16 +40,20 @@ export const SEPARATOR = "\x1e";
 /**
  * The statement that reads the JSON texts of the rows that `rows` selects, in its order, as one value
  * separated by {@link SEPARATOR}: many times cheaper than fetching row by row. The join keeps the
- * order because a subquery with a LIMIT is always its outer loop.
+ * order because a subquery with a LIMIT is always its outer loop. Texts of more bytes than the
+ * parameter `largest` are left out and counted in a second column, which bounds the value.
  */
-export function textsStatement(rows: string): string {
-  return `SELECT group_concat(e.json, char(30)) FROM (${rows}) s CROSS JOIN events e ON e.seq = s.seq`;
+export function textsStatement(rows: string, largest: string): string {
+  return `SELECT group_concat(e.json, char(30)) FILTER (WHERE octet_length(e.json) <= ${largest}),
+      count(*) FILTER (WHERE octet_length(e.json) > ${largest})
+    FROM (${rows}) s CROSS JOIN events e ON e.seq = s.seq`;
 }
 
-/** The JSON texts of the newest `limit` matches as one value, separated by {@link SEPARATOR}. */
-export function textsOf(filter: Filter, limit: number, nowSeconds: number): Statement {
+/** The texts of the newest `limit` matches, as {@link textsStatement} reads them. */
+export function textsOf(filter: Filter, limit: number, nowSeconds: number, largest: number): Statement {
   const args: SqlValue[] = [];
-  return { sql: textsStatement(newest(filter, limit, nowSeconds, args)), args };
+  const rows = newest(filter, limit, nowSeconds, args);
+  return { sql: textsStatement(rows, parameter(args, BigInt(largest))), args };
 }
 
 /** The row numbers of the newest `limit` matches as one value, separated by commas. */
@@ -178,13 +182,14 @@ function lookUp(
  * The tag to look events up by: the one with the fewest values, shared tags last. Author and kind
  * together are better than `d`, which strangers can fill for any value.
  */
-function wayInByTag(filter: Filter): string | undefined {
+export function wayInByTag(filter: Filter): string | undefined {
   const names = [...filter.tags.keys()].filter((name) => !(name === "d" && filter.authors && filter.kinds));
   const cost = (name: string) => (SHARED.get(name) ?? 1) * filter.tags.get(name)!.length;
   return names.sort((a, b) => cost(a) - cost(b))[0];
 }
 
-function rangeConditions(filter: Filter, alias: string, now: number, args: SqlValue[]): string[] {
+/** Conditions on time: the filter's own, and NIP-40. */
+export function rangeConditions(filter: Filter, alias: string, now: number, args: SqlValue[]): string[] {
   const conditions: string[] = [];
   if (filter.since !== undefined) {
     conditions.push(`${alias}.created_at >= ${parameter(args, BigInt(filter.since))}`);
@@ -196,7 +201,8 @@ function rangeConditions(filter: Filter, alias: string, now: number, args: SqlVa
   return conditions;
 }
 
-function tagConditions(
+/** Conditions on tags, except the tag named `except`. */
+export function tagConditions(
   filter: Filter,
   alias: string,
   except: string | undefined,
@@ -209,7 +215,8 @@ function tagConditions(
   );
 }
 
-function among(column: string, values: readonly (string | number)[], args: SqlValue[]): string {
+/** The condition that `column` has one of `values`. */
+export function among(column: string, values: readonly (string | number)[], args: SqlValue[]): string {
   return values.length === 1
     ? `${column} = ${parameter(args, sqlValue(values[0]!))}`
     : `${column} IN (SELECT value FROM json_each(${listParameter(args, values)}))`;
@@ -223,7 +230,8 @@ function listParameter(args: SqlValue[], values: readonly (string | number)[]): 
   return parameter(args, JSON.stringify(values));
 }
 
-function parameter(args: SqlValue[], value: SqlValue): string {
+/** The name of a new parameter with this value. */
+export function parameter(args: SqlValue[], value: SqlValue): string {
   args.push(value);
   return `?${args.length}`;
 }

@@ -2,7 +2,6 @@ import {
   addressIdentifier,
   compareNewestFirst,
   expirationOf,
-  kindClass,
   type NostrEvent,
   serialiseEvent,
 } from "../nostr/mod.ts";
@@ -29,15 +28,24 @@ interface Version {
   readonly seq: bigint | undefined;
 }
 
+/** A stored event that is to be removed; `key` is its {@link coordinateKey}. */
+interface Removable {
+  readonly seq: bigint;
+  readonly key: string | undefined;
+}
+
 /** What the database holds of the ids and coordinates a group is about. */
 interface Known {
+  /** Of the ids to insert or remove, those that are served. */
   readonly ids: Set<string>;
+  /** Of the ids to remove, those in the database. */
+  readonly removable: ReadonlyMap<string, Removable>;
   readonly versions: Map<string, Version>;
   readonly lastSeq: number;
 }
 
 /**
- * Reads what is stored of everything `units` insert, and decides unit by unit, each seeing the ones
+ * Reads what is stored of everything `units` remove and insert, and decides unit by unit, each seeing the ones
  * before it. Nothing is written. Only the single writer may plan, and must apply before it plans again.
  */
 export async function planGroup(
@@ -46,20 +54,36 @@ export async function planGroup(
   arrivedAt: number,
 ): Promise<GroupPlan> {
   const inserts = units.flatMap((unit) => unit.insertEvents ?? []);
-  const resolver = new Resolver(await readKnown(database, inserts));
-  const verdicts = units.map((unit) => (unit.insertEvents ?? []).map((insert) => resolver.decide(insert)));
+  const removals = units.flatMap((unit) => unit.removeEvents ?? []);
+  const resolver = new Resolver(await readKnown(database, inserts, removals));
+  const verdicts = units.map((unit) => {
+    for (const id of unit.removeEvents ?? []) resolver.remove(id);
+    return (unit.insertEvents ?? []).map((insert) => resolver.decide(insert));
+  });
   return { verdicts, statements: [...resolver.statements(arrivedAt), ...waitingStatements(units)] };
 }
 
-/** Decides inserts one after the other against what is known. */
+/** Decides removals and inserts one after the other against what is known. */
 class Resolver {
   readonly #known: Known;
   /** Inserts that stand, by id, in arrival order. */
   readonly #standing = new Map<string, EventInsert>();
-  readonly #replaced: bigint[] = [];
+  /** Stored rows that are to go. */
+  readonly #gone: bigint[] = [];
 
   constructor(known: Known) {
     this.#known = known;
+  }
+
+  remove(id: string): void {
+    const { ids, removable, versions } = this.#known;
+    if (!ids.delete(id)) return;
+    const standing = this.#standing.get(id);
+    const stored = removable.get(id);
+    const key = standing ? coordinateKey(standing.event) : stored?.key;
+    if (standing) this.#standing.delete(id);
+    else if (stored) this.#gone.push(stored.seq);
+    if (key !== undefined && versions.get(key)?.id === id) versions.delete(key);
   }
 
   decide(insert: EventInsert): InsertVerdict {
@@ -72,7 +96,7 @@ class Resolver {
       if (compareNewestFirst(event, current) > 0) return "superseded";
       ids.delete(current.id);
       this.#standing.delete(current.id);
-      if (current.seq !== undefined) this.#replaced.push(current.seq);
+      if (current.seq !== undefined) this.#gone.push(current.seq);
     }
     if (key !== undefined) versions.set(key, { id: event.id, created_at: event.created_at, seq: undefined });
     ids.add(event.id);
@@ -82,8 +106,8 @@ class Resolver {
 
   statements(arrivedAt: number): Statement[] {
     const statements: Statement[] = [];
-    if (this.#replaced.length > 0) {
-      const list = JSON.stringify(this.#replaced.map(Number));
+    if (this.#gone.length > 0) {
+      const list = JSON.stringify(this.#gone.map(Number));
       statements.push({ sql: DELETE_EVENTS, args: [list] });
     }
     if (this.#standing.size === 0) return statements;
@@ -146,13 +170,21 @@ function tagRows(seq: number, event: NostrEvent): unknown[] {
 
 const READ_KNOWN = `SELECT
   (SELECT group_concat(id) FROM events WHERE id IN (SELECT value FROM json_each(?1))),
+  (SELECT json_group_array(json_array(id, seq, kind, pubkey, d)) FROM events
+     WHERE id IN (SELECT value FROM json_each(?2))),
   (SELECT json_group_array(json_array(c.value ->> 3, e.seq, e.id, e.created_at))
-     FROM json_each(?2) c CROSS JOIN events e INDEXED BY events_by_coordinate
+     FROM json_each(?3) c CROSS JOIN events e INDEXED BY events_by_coordinate
      ON e.kind = c.value ->> 0 AND e.pubkey = c.value ->> 1 AND e.d = c.value ->> 2),
-  (SELECT coalesce(max(seq), 0) FROM events)`;
+  (SELECT seq FROM sqlite_sequence WHERE name = 'events')`;
 
-async function readKnown(database: Database, inserts: readonly EventInsert[]): Promise<Known> {
-  if (inserts.length === 0) return { ids: new Set(), versions: new Map(), lastSeq: 0 };
+async function readKnown(
+  database: Database,
+  inserts: readonly EventInsert[],
+  removals: readonly string[],
+): Promise<Known> {
+  if (inserts.length + removals.length === 0) {
+    return { ids: new Set(), removable: new Map(), versions: new Map(), lastSeq: 0 };
+  }
   const coordinates = new Map<string, unknown[]>();
   const keys: string[] = [];
   for (const { event } of inserts) {
@@ -161,40 +193,29 @@ async function readKnown(database: Database, inserts: readonly EventInsert[]): P
     coordinates.set(key, [event.kind, event.pubkey, textKey(addressIdentifier(event)!), keys.length]);
     keys.push(key);
   }
-  const ids = JSON.stringify(inserts.map(({ event }) => event.id));
-  const row = (await database.read(READ_KNOWN, [ids, JSON.stringify([...coordinates.values()])])).rows[0]!;
-  const found = JSON.parse(String(row[1])) as [number, number, string, number][];
+  const lists = [inserts.map(({ event }) => event.id), removals, [...coordinates.values()]];
+  const row = (await database.read(READ_KNOWN, lists.map((list) => JSON.stringify(list)))).rows[0]!;
+  const stored = JSON.parse(String(row[1])) as [string, number, number, string, string | null][];
+  const found = JSON.parse(String(row[2])) as [number, number, string, number][];
   return {
-    ids: new Set(String(row[0] ?? "").split(",")),
+    ids: new Set([...String(row[0] ?? "").split(","), ...stored.map(([id]) => id)]),
+    removable: new Map(stored.map(([id, seq, kind, pubkey, d]) => [
+      id,
+      { seq: BigInt(seq), key: d === null ? undefined : keyOfColumns(kind, pubkey, d) },
+    ])),
     versions: new Map(found.map(([index, seq, id, created_at]) => [
       keys[index]!,
       { id, created_at, seq: BigInt(seq) },
     ])),
-    lastSeq: Number(row[2]),
+    lastSeq: Number(row[3] ?? 0),
   };
 }
 
 function coordinateKey(event: NostrEvent): string | undefined {
   const identifier = addressIdentifier(event);
-  return identifier === undefined ? undefined : `${event.kind}:${event.pubkey}:${identifier}`;
+  return identifier === undefined ? undefined : keyOfColumns(event.kind, event.pubkey, textKey(identifier));
 }
 
-/** Rough size of a unit in the transaction, in UTF-16 units; throws when an event must not be stored. */
-export function unitSize(changes: Changes): number {
-  let size = 0;
-  for (const { event } of changes.insertEvents ?? []) {
-    if (kindClass(event.kind) === "ephemeral") {
-      throw new Error(`kind ${event.kind} is ephemeral and never stored`);
-    }
-    size += eventSize(event);
-  }
-  for (const { event } of changes.putAnnouncements ?? []) size += eventSize(event);
-  for (const { event } of changes.putStates ?? []) size += eventSize(event);
-  return size;
-}
-
-function eventSize(event: NostrEvent): number {
-  let size = event.content.length + 300;
-  for (const tag of event.tags) for (const item of tag) size += item.length + 4;
-  return size;
+function keyOfColumns(kind: number, pubkey: string, d: string): string {
+  return `${kind}:${pubkey}:${d}`;
 }

@@ -1,10 +1,13 @@
-import type { Row } from "@libsql/client";
-import { type Filter, KIND, type NostrEvent } from "../nostr/mod.ts";
+import type { Filter, NostrEvent } from "../nostr/mod.ts";
 import type { Logger } from "../observe/log.ts";
 import { type Clock, nowSeconds } from "../world/mod.ts";
-import type { Database, SqlValue } from "./database.ts";
+import type { Database } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";
+import { GoneTables } from "./gone_tables.ts";
+import { collectItems } from "./items.ts";
+import { PurgatoryTables } from "./purgatory_tables.ts";
 import { countEvents, queryTexts } from "./query.ts";
+import { Reader, UNEXPIRED } from "./reader.ts";
 import { relatedQueries } from "./related.ts";
 import { textKey } from "./text_key.ts";
 import type {
@@ -12,28 +15,17 @@ import type {
   DirtyMark,
   IdentifierRows,
   InsertVerdict,
+  Item,
+  Placeholder,
   QueryResult,
+  RepositoryKey,
+  RetiredRepository,
   Store,
-  WaitingAnnouncement,
-  WaitingState,
+  WaitingEntries,
+  WaitingPullRequest,
 } from "./types.ts";
-import {
-  type DamagedRow,
-  EVENT_COLUMNS,
-  readDirtyMarks,
-  readEvents,
-  type ReadRows,
-  readStoredAnnouncements,
-  readWaitingAnnouncements,
-  readWaitingStates,
-  WAITING_ANNOUNCEMENT_COLUMNS,
-  WAITING_STATE_COLUMNS,
-} from "./waiting_rows.ts";
+import { EVENT_COLUMNS, readEvents } from "./waiting_rows.ts";
 import type { Writer } from "./writer.ts";
-
-const UNEXPIRED = "(expires_at IS NULL OR expires_at > ?)";
-const ANNOUNCEMENTS = `SELECT ${WAITING_ANNOUNCEMENT_COLUMNS} FROM waiting_announcements`;
-const STATES = `SELECT ${WAITING_STATE_COLUMNS} FROM waiting_states`;
 
 /** What a {@link LibsqlStore} is made of. */
 export interface StoreParts {
@@ -47,16 +39,30 @@ export interface StoreParts {
 /** The {@link Store} on a libSQL database: reads go straight to it, writes through the writer. */
 export class LibsqlStore implements Store {
   readonly #parts: StoreParts;
+  readonly #reader: Reader;
+  readonly #purgatory: PurgatoryTables;
+  readonly #gone: GoneTables;
 
   /** Takes over an open, migrated database. */
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    this.#reader = new Reader(parts);
+    this.#purgatory = new PurgatoryTables(this.#reader);
+    this.#gone = new GoneTables(this.#reader);
   }
 
   /** See `Store.has`. */
   async has(id: string): Promise<boolean> {
-    const rows = await this.#rows(`SELECT 1 FROM events WHERE id = ? AND ${UNEXPIRED}`, [id, this.#now()]);
-    return rows.length > 0;
+    const sql = `SELECT 1 FROM events WHERE id = ? AND ${UNEXPIRED}`;
+    return (await this.#reader.rows(sql, [id, this.#reader.now()])).length > 0;
+  }
+
+  /** See `Store.get`. */
+  async get(ids: readonly string[]): Promise<readonly NostrEvent[]> {
+    const sql = `SELECT ${EVENT_COLUMNS} FROM events
+      WHERE id IN (SELECT value FROM json_each(?)) AND ${UNEXPIRED} ORDER BY created_at DESC, id`;
+    const rows = await this.#reader.rows(sql, [JSON.stringify(ids), this.#reader.now()]);
+    return await this.#reader.usable(readEvents(rows));
   }
 
   /** See `Store.query`. */
@@ -70,99 +76,113 @@ export class LibsqlStore implements Store {
     return await countEvents(this.#parts.database, filters, nowSeconds(this.#parts.clock));
   }
 
+  /** See `Store.items`. */
+  async items(filter: Filter, max: number): Promise<readonly Item[] | undefined> {
+    return await collectItems(this.#parts.database, filter, max, nowSeconds(this.#parts.clock));
+  }
+
+  /** See `Store.expiredServed`. */
+  async expiredServed(now: number, limit: number): Promise<readonly NostrEvent[]> {
+    const sql = `SELECT ${EVENT_COLUMNS} FROM events INDEXED BY events_by_expiry
+      WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at, seq LIMIT ?`;
+    const rows = await this.#reader.rows(sql, [BigInt(Math.floor(now)), BigInt(limit)]);
+    return await this.#reader.usable(readEvents(rows));
+  }
+
   /** See `Store.currentVersion`. */
   async currentVersion(kind: number, pubkey: string, identifier: string): Promise<NostrEvent | undefined> {
     const sql = `SELECT ${EVENT_COLUMNS} FROM events INDEXED BY events_by_coordinate
       WHERE kind = ? AND pubkey = ? AND d = ? AND ${UNEXPIRED}`;
-    const rows = await this.#rows(sql, [BigInt(kind), pubkey, textKey(identifier), this.#now()]);
-    return (await this.#usable(readEvents(rows)))[0];
+    const args = [BigInt(kind), pubkey, textKey(identifier), this.#reader.now()];
+    return (await this.#reader.usable(readEvents(await this.#reader.rows(sql, args))))[0];
   }
 
   /** See `Store.isRelated`. */
   async isRelated(event: NostrEvent): Promise<boolean> {
     for (const { sql, args } of relatedQueries(event, nowSeconds(this.#parts.clock))) {
-      if ((await this.#rows(sql, args)).length > 0) return true;
+      if ((await this.#reader.rows(sql, args)).length > 0) return true;
     }
     return false;
   }
 
   /** See `Store.readIdentifier`. */
   async readIdentifier(identifier: string): Promise<IdentifierRows> {
-    const key = textKey(identifier);
-    const served = `SELECT ${EVENT_COLUMNS} FROM events INDEXED BY events_by_identifier
-      WHERE d = ? AND kind = ? AND ${UNEXPIRED} ORDER BY created_at DESC, id`;
-    const [announcements, states, waitingAnnouncements, waitingStates] = await this.#parts.database.readAll([
-      { sql: served, args: [key, BigInt(KIND.announcement), this.#now()] },
-      { sql: served, args: [key, BigInt(KIND.state), this.#now()] },
-      { sql: `${ANNOUNCEMENTS} WHERE identifier = ? ORDER BY first_entered_at, rowid`, args: [key] },
-      { sql: `${STATES} WHERE identifier = ? ORDER BY first_entered_at, rowid`, args: [key] },
-    ]);
-    return {
-      announcements: await this.#usable(readStoredAnnouncements(announcements!.rows)),
-      states: await this.#usable(readEvents(states!.rows)),
-      waitingAnnouncements: await this.#usable(readWaitingAnnouncements(waitingAnnouncements!.rows)),
-      waitingStates: await this.#usable(readWaitingStates(waitingStates!.rows)),
-    };
+    return await this.#purgatory.readIdentifier(identifier);
   }
 
   /** See `Store.waitingKind`. */
-  async waitingKind(id: string): Promise<"announcement" | "state" | undefined> {
-    const sql = `SELECT 'announcement' FROM waiting_announcements WHERE event_id = ?1
-      UNION ALL SELECT 'state' FROM waiting_states WHERE id = ?1`;
-    const kind = (await this.#rows(sql, [id]))[0]?.[0];
-    return kind === "announcement" || kind === "state" ? kind : undefined;
+  async waitingKind(id: string): ReturnType<Store["waitingKind"]> {
+    return await this.#purgatory.waitingKind(id);
+  }
+
+  /** See `Store.waitingEvent`. */
+  async waitingEvent(id: string): Promise<NostrEvent | undefined> {
+    return await this.#purgatory.waitingEvent(id);
+  }
+
+  /** See `Store.waitingPullRequest`. */
+  async waitingPullRequest(id: string): Promise<WaitingPullRequest | undefined> {
+    return await this.#purgatory.waitingPullRequest(id);
+  }
+
+  /** See `Store.placeholder`. */
+  async placeholder(id: string): Promise<Placeholder | undefined> {
+    return await this.#purgatory.placeholder(id);
   }
 
   /** See `Store.isExpired`. */
   async isExpired(id: string): Promise<boolean> {
-    return (await this.#rows("SELECT 1 FROM expired_ids WHERE id = ?", [id])).length > 0;
+    return await this.#purgatory.isExpired(id);
   }
 
-  /** See `Store.overdue`; `limit` holds for each kind. */
-  async overdue(
-    now: number,
-    limit: number,
-  ): Promise<{ announcements: readonly WaitingAnnouncement[]; states: readonly WaitingState[] }> {
-    const due = "WHERE deadline_at <= ? ORDER BY deadline_at, rowid LIMIT ?";
-    const args = [BigInt(Math.floor(now)), BigInt(limit)];
-    return {
-      announcements: await this.#usable(
-        readWaitingAnnouncements(await this.#rows(`${ANNOUNCEMENTS} ${due}`, args)),
-      ),
-      states: await this.#usable(readWaitingStates(await this.#rows(`${STATES} ${due}`, args))),
-    };
+  /** See `Store.isTombstoned`. */
+  async isTombstoned(event: NostrEvent): Promise<boolean> {
+    return await this.#gone.isTombstoned(event);
+  }
+
+  /** See `Store.retired`. */
+  async retired(owner: string, identifier: string): Promise<readonly RetiredRepository[]> {
+    return await this.#gone.retired(owner, identifier);
+  }
+
+  /** See `Store.retiredBefore`. */
+  async retiredBefore(time: number): Promise<readonly RetiredRepository[]> {
+    return await this.#gone.retiredBefore(time);
+  }
+
+  /** See `Store.overdue`. */
+  async overdue(now: number, limit: number): Promise<WaitingEntries> {
+    return await this.#purgatory.overdue(now, limit);
   }
 
   /** See `Store.pendingAtStart`. */
-  async pendingAtStart(): Promise<
-    { announcements: readonly WaitingAnnouncement[]; states: readonly WaitingState[] }
-  > {
-    const active = await this.#rows(`${ANNOUNCEMENTS} WHERE phase = 'active' ORDER BY deadline_at, rowid`);
-    const states = await this.#rows(`${STATES} ORDER BY deadline_at, rowid`);
-    return {
-      announcements: await this.#usable(readWaitingAnnouncements(active)),
-      states: await this.#usable(readWaitingStates(states)),
-    };
+  async pendingAtStart(): Promise<WaitingEntries> {
+    return await this.#purgatory.pendingAtStart();
   }
 
   /** See `Store.dirtyMarks`. */
   async dirtyMarks(): Promise<readonly DirtyMark[]> {
-    return readDirtyMarks(await this.#rows("SELECT * FROM dirty_repositories ORDER BY since, rowid"));
+    return await this.#purgatory.dirtyMarks();
   }
 
   /** See `Store.waitingCounts`. */
-  async waitingCounts(): Promise<{ active: number; soft: number; states: number }> {
-    const row = (await this.#rows(`SELECT
-      (SELECT count(*) FROM waiting_announcements WHERE phase = 'active'),
-      (SELECT count(*) FROM waiting_announcements WHERE phase = 'soft'),
-      (SELECT count(*) FROM waiting_states)`))[0]!;
-    return { active: Number(row[0]), soft: Number(row[1]), states: Number(row[2]) };
+  async waitingCounts(): ReturnType<Store["waitingCounts"]> {
+    return await this.#purgatory.waitingCounts();
   }
 
   /** See `Store.waitingAnnouncementsOf`. */
   async waitingAnnouncementsOf(owner: string): Promise<number> {
-    const sql = "SELECT count(*) FROM waiting_announcements WHERE phase = 'active' AND owner = ?";
-    return Number((await this.#rows(sql, [owner]))[0]?.[0]);
+    return await this.#purgatory.waitingAnnouncementsOf(owner);
+  }
+
+  /** See `Store.placeholdersIn`. */
+  async placeholdersIn(repository: RepositoryKey): Promise<number> {
+    return await this.#purgatory.placeholdersIn(repository);
+  }
+
+  /** See `Store.waitingPullRequestsFor`. */
+  async waitingPullRequestsFor(repository: RepositoryKey): Promise<number> {
+    return await this.#purgatory.waitingPullRequestsFor(repository);
   }
 
   /** See `Store.pruneExpired`. */
@@ -178,45 +198,12 @@ export class LibsqlStore implements Store {
 
   /** See `Store.ping`. */
   async ping(): Promise<void> {
-    await this.#rows("SELECT number FROM commit_mark");
+    await this.#reader.rows("SELECT number FROM commit_mark");
   }
 
   /** See `Store.close`. */
   async close(): Promise<void> {
     await this.#parts.writer.close();
     await this.#parts.database.close();
-  }
-
-  #now(): bigint {
-    return BigInt(nowSeconds(this.#parts.clock));
-  }
-
-  async #rows(sql: string, args: readonly SqlValue[] = []): Promise<readonly Row[]> {
-    return (await this.#parts.database.read(sql, args)).rows;
-  }
-
-  /** The usable values of a read, after moving damaged rows to the quarantine table. */
-  async #usable<T>({ values, damaged }: ReadRows<T>): Promise<readonly T[]> {
-    for (const row of damaged) await this.#quarantine(row);
-    return values;
-  }
-
-  async #quarantine({ table, row, json, reason }: DamagedRow): Promise<void> {
-    const { writer, log, clock } = this.#parts;
-    log.error("a damaged database row was moved to quarantine", { table, reason, row: Number(row) });
-    // The text is compared too: the row may have been replaced by a good one since it was read.
-    const where = `FROM ${table} WHERE ${table === "events" ? "seq" : "rowid"} = ?1 AND json = ?2`;
-    const at = BigInt(Math.floor(clock.now()));
-    try {
-      await writer.run([
-        {
-          sql: `INSERT INTO quarantine (source, reason, at, json) SELECT ?3, ?4, ?5, json ${where}`,
-          args: [row, json, table, reason, at],
-        },
-        { sql: `DELETE ${where}`, args: [row, json] },
-      ]);
-    } catch (cause) {
-      log.warn("a damaged row stays where it is", { table, cause: String(cause) });
-    }
   }
 }

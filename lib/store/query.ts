@@ -1,6 +1,5 @@
-import { setImmediate } from "node:timers";
 import type { Filter } from "../nostr/mod.ts";
-import type { Database } from "./database.ts";
+import type { Database, Statement } from "./database.ts";
 import {
   canMatch,
   countOf,
@@ -11,11 +10,20 @@ import {
   textsOf,
   textsStatement,
 } from "./filter_sql.ts";
+import { nextTurn } from "./turn.ts";
 
-/** Filters answered before other tasks get a turn: the database never yields by itself. */
+/** Filters answered before other tasks get a turn. */
 const FILTERS_PER_TURN = 8;
 /** Most filters whose matches are counted together (SQLite's limit on compound statements is 500). */
 const MAX_COUNTED_FILTERS = 400;
+/** Most bytes of JSON in one page, and in one read of a page that comes in pieces. */
+const MAX_PAGE_BYTES = 64 * 1024 * 1024;
+const MAX_PIECE_BYTES = 4 * 1024 * 1024;
+
+interface Wanted {
+  readonly filter: Filter;
+  readonly limit: number;
+}
 
 /** Stored JSON texts of the events matching any filter; see `Store.query`. */
 export async function queryTexts(
@@ -29,24 +37,77 @@ export async function queryTexts(
   const only = wanted[0];
   if (!only) return [];
   if (wanted.length === 1) {
-    const { sql, args } = textsOf(only.filter, only.limit, nowSeconds);
-    return split((await database.read(sql, args)).rows[0]?.[0], SEPARATOR);
+    const statement = textsOf(only.filter, only.limit, nowSeconds, share(only.limit));
+    const page = await wholePage(database, statement);
+    if (page) return page;
   }
+  const rows = await rowsOfAny(database, wanted, nowSeconds);
+  const list = `[${rows.join(",")}]`;
+  return await wholePage(database, { sql: TEXTS_OF_ROWS, args: [list, BigInt(share(rows.length))] }) ??
+    await pageInPieces(database, list);
+}
+
+/** Bytes each of `count` events may have so that all of them fit a page. */
+function share(count: number): number {
+  return Math.floor(MAX_PAGE_BYTES / Math.max(1, count));
+}
+
+/** The page that `statement` (of {@link textsStatement}) reads; undefined when it left out large events. */
+async function wholePage(database: Database, { sql, args }: Statement): Promise<string[] | undefined> {
+  const row = (await database.read(sql, args)).rows[0];
+  return Number(row?.[1] ?? 0) === 0 ? split(row?.[0], SEPARATOR) : undefined;
+}
+
+async function rowsOfAny(
+  database: Database,
+  wanted: readonly Wanted[],
+  nowSeconds: number,
+): Promise<readonly string[]> {
   const rows = new Set<string>();
   for (const [index, { filter, limit }] of wanted.entries()) {
-    if (index > 0 && index % FILTERS_PER_TURN === 0) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+    if (index > 0 && index % FILTERS_PER_TURN === 0) await nextTurn();
     const { sql, args } = rowsOf(filter, limit, nowSeconds);
     for (const row of split((await database.read(sql, args)).rows[0]?.[0], ",")) rows.add(row);
   }
-  return split((await database.read(TEXTS_OF_ROWS, [`[${[...rows].join(",")}]`])).rows[0]?.[0], SEPARATOR);
+  return [...rows];
+}
+
+/** As many texts of these rows as a page holds, newest first, and at least one. */
+async function pageInPieces(database: Database, list: string): Promise<string[]> {
+  const texts: string[] = [];
+  let pageBytes = 0;
+  let pieceBytes = 0;
+  let piece: string[] = [];
+  const readPiece = async () => {
+    const args = [`[${piece.join(",")}]`, BigInt(Number.MAX_SAFE_INTEGER)];
+    for (const text of split((await database.read(TEXTS_OF_ROWS, args)).rows[0]?.[0], SEPARATOR)) {
+      texts.push(text);
+    }
+    piece = [];
+    pieceBytes = 0;
+    await nextTurn();
+  };
+  for (const entry of split((await database.read(SIZES_OF_ROWS, [list])).rows[0]?.[0], ",")) {
+    const [row, bytes] = entry.split(":") as [string, string];
+    pageBytes += Number(bytes);
+    if (pageBytes > MAX_PAGE_BYTES && pageBytes !== Number(bytes)) break;
+    if (piece.length > 0 && pieceBytes + Number(bytes) > MAX_PIECE_BYTES) await readPiece();
+    piece.push(row);
+    pieceBytes += Number(bytes);
+  }
+  if (piece.length > 0) await readPiece();
+  return texts;
 }
 
 const TEXTS_OF_ROWS = textsStatement(
-  `SELECT seq FROM events NOT INDEXED WHERE seq IN (SELECT value FROM json_each(?))
+  `SELECT seq FROM events NOT INDEXED WHERE seq IN (SELECT value FROM json_each(?1))
     ORDER BY created_at DESC, id LIMIT -1`,
+  "?2",
 );
+
+const SIZES_OF_ROWS = `SELECT group_concat(seq || ':' || size) FROM (
+  SELECT seq, octet_length(json) AS size FROM events NOT INDEXED
+  WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, id LIMIT -1)`;
 
 /** Number of distinct events matching any filter; throws RangeError above 400 filters. */
 export async function countEvents(

@@ -4,11 +4,12 @@ export const SCHEMA_VERSION = 1;
 /**
  * Events and what queries need beside them. `json` is the text that is served; `d` is the text key
  * of the `d` value of replaceable and addressable kinds (null for others), `id_order` the start of
- * the id as a number. Index columns end in `expires_at` so that limits and counts read no rows.
+ * the id as a number. A `seq` is never used twice, so that one read in an earlier turn of the event
+ * loop cannot mean another event by now. Index columns end in `expires_at` so that limits and counts read no rows.
  */
 const EVENTS = [
   `CREATE TABLE events (
-    seq INTEGER PRIMARY KEY,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     pubkey TEXT NOT NULL,
     kind INTEGER NOT NULL,
@@ -26,6 +27,7 @@ const EVENTS = [
   `CREATE INDEX events_by_author_kind ON events (pubkey, kind, created_at DESC, id_order, expires_at)`,
   `CREATE UNIQUE INDEX events_by_coordinate ON events (kind, pubkey, d) WHERE d IS NOT NULL`,
   `CREATE INDEX events_by_identifier ON events (d, kind) WHERE d IS NOT NULL`,
+  `CREATE INDEX events_by_expiry ON events (expires_at) WHERE expires_at IS NOT NULL`,
   `CREATE TABLE tags (
     name TEXT NOT NULL,
     value TEXT NOT NULL,
@@ -39,7 +41,10 @@ const EVENTS = [
   `CREATE INDEX tags_by_event ON tags (seq, name)`,
 ];
 
-/** Purgatory (spec chapter "Persistence"); times in milliseconds, identifiers as text keys. */
+/**
+ * Purgatory (spec chapter "Persistence"); times in milliseconds, identifiers as text keys. The JSON
+ * columns hold a row's lists; the tables `…_targets` and `…_repositories` only find rows by them.
+ */
 const PURGATORY = [
   `CREATE TABLE waiting_announcements (
     owner TEXT NOT NULL,
@@ -69,6 +74,27 @@ const PURGATORY = [
   )`,
   `CREATE INDEX waiting_states_by_identifier ON waiting_states (identifier)`,
   `CREATE INDEX waiting_states_by_deadline ON waiting_states (deadline_at)`,
+  `CREATE TABLE waiting_pull_requests (
+    id TEXT PRIMARY KEY NOT NULL,
+    head TEXT NOT NULL,
+    targets TEXT NOT NULL,
+    source TEXT NOT NULL,
+    first_entered_at INTEGER NOT NULL,
+    entered_at INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    json TEXT NOT NULL
+  )`,
+  `CREATE INDEX waiting_pull_requests_by_deadline ON waiting_pull_requests (deadline_at)`,
+  ...finder("pull_request_targets", "waiting_pull_requests"),
+  `CREATE TABLE placeholders (
+    id TEXT PRIMARY KEY NOT NULL,
+    first_entered_at INTEGER NOT NULL,
+    entered_at INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    json TEXT NOT NULL
+  )`,
+  `CREATE INDEX placeholders_by_deadline ON placeholders (deadline_at)`,
+  ...finder("placeholder_repositories", "placeholders"),
   `CREATE TABLE expired_ids (id TEXT PRIMARY KEY NOT NULL, at INTEGER NOT NULL)`,
   `CREATE INDEX expired_ids_by_time ON expired_ids (at)`,
   `CREATE TABLE dirty_repositories (
@@ -78,6 +104,43 @@ const PURGATORY = [
     PRIMARY KEY (owner, identifier)
   )`,
 ];
+
+/** What must not come back (`until` in seconds), and what is held before it is given up (ms). */
+const GONE = [
+  `CREATE TABLE tombstoned_ids (
+    id TEXT NOT NULL,
+    pubkey TEXT NOT NULL,
+    PRIMARY KEY (id, pubkey)
+  ) WITHOUT ROWID`,
+  `CREATE TABLE tombstoned_coordinates (
+    kind INTEGER NOT NULL,
+    pubkey TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (kind, pubkey, identifier)
+  ) WITHOUT ROWID`,
+  `CREATE TABLE retired_repositories (
+    owner TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    retired_at INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (owner, identifier, retired_at)
+  )`,
+  `CREATE INDEX retired_repositories_by_time ON retired_repositories (retired_at)`,
+];
+
+/** A table that finds the rows of `table` by the repositories they name. */
+function finder(name: string, table: string): readonly string[] {
+  return [
+    `CREATE TABLE ${name} (
+      identifier TEXT NOT NULL,
+      owner TEXT NOT NULL,
+      id TEXT NOT NULL REFERENCES ${table} (id) ON DELETE CASCADE,
+      PRIMARY KEY (identifier, owner, id)
+    ) WITHOUT ROWID`,
+    `CREATE INDEX ${name}_by_id ON ${name} (id)`,
+  ];
+}
 
 /**
  * Damaged rows, kept for the operator; and the number of the last group commit, by which the
@@ -96,7 +159,7 @@ const UPKEEP = [
 ];
 
 /** Statements that lead from version `index` to version `index + 1`. */
-const MIGRATIONS: readonly (readonly string[])[] = [[...EVENTS, ...PURGATORY, ...UPKEEP]];
+const MIGRATIONS: readonly (readonly string[])[] = [[...EVENTS, ...PURGATORY, ...GONE, ...UPKEEP]];
 
 /** One migration: the statements of a transaction that ends at schema version `to`. */
 export interface Migration {

@@ -3,6 +3,12 @@ import type { Filter, NostrEvent } from "../nostr/mod.ts";
 /** Where a waiting event came from; decides log level and hunting delay, never acceptance. */
 export type WaitingSource = "direct" | "sync";
 
+/** What names a repository: the hex key of its owner and its identifier, verbatim. */
+export interface RepositoryKey {
+  readonly owner: string;
+  readonly identifier: string;
+}
+
 /** An announcement in purgatory. All times in milliseconds since the epoch. */
 export interface WaitingAnnouncement {
   readonly event: NostrEvent;
@@ -27,6 +33,60 @@ export interface WaitingState {
   readonly deadlineAt: number;
 }
 
+/** A pull request or update (kinds 1618, 1619) in purgatory. All times in milliseconds since the epoch. */
+export interface WaitingPullRequest {
+  readonly event: NostrEvent;
+  /** The first `c` value, verbatim. */
+  readonly commit: string;
+  /** The repositories its 30617 coordinates name; with more than 20 the unit is rejected. */
+  readonly targets: readonly RepositoryKey[];
+  readonly source: WaitingSource;
+  readonly firstEnteredAt: number;
+  readonly enteredAt: number;
+  readonly deadlineAt: number;
+}
+
+/** A pushed `refs/nostr/<id>` whose event is unknown. All times in milliseconds since the epoch. */
+export interface Placeholder {
+  /** The event id in the ref. */
+  readonly id: string;
+  /** The commit last pushed. */
+  readonly commit: string;
+  /** Where the ref was written; with more than 1,000 the unit is rejected. */
+  readonly repositories: readonly RepositoryKey[];
+  readonly firstEnteredAt: number;
+  readonly enteredAt: number;
+  readonly deadlineAt: number;
+}
+
+/**
+ * What must not come back (NIP-09, withdrawal): an id by its author, or the versions of a
+ * replaceable or addressable coordinate up to a time (`until`, compared with `created_at`, in
+ * seconds, inclusive). `identifier` is "" for replaceable kinds.
+ */
+export type Tombstone =
+  | { readonly type: "id"; readonly id: string; readonly pubkey: string }
+  | {
+    readonly type: "coordinate";
+    readonly kind: number;
+    readonly pubkey: string;
+    readonly identifier: string;
+    readonly until: number;
+  };
+
+/**
+ * A repository that is no longer served; its directory and events are held for a while after
+ * `retiredAt` (ms). One repository may have been retired several times.
+ */
+export interface RetiredRepository extends RepositoryKey {
+  readonly reason: "deleted" | "withdrawn" | "expired" | "operator";
+  /** Where its data lies, below the git data path; "" when there was none. */
+  readonly directory: string;
+  readonly retiredAt: number;
+  /** The events that went with it, in the order given. */
+  readonly events: readonly NostrEvent[];
+}
+
 /** A served announcement; `hosted` is false when only the maintainer exception let it in. */
 export interface StoredAnnouncement {
   readonly event: NostrEvent;
@@ -39,6 +99,10 @@ export interface IdentifierRows {
   readonly states: readonly NostrEvent[];
   readonly waitingAnnouncements: readonly WaitingAnnouncement[];
   readonly waitingStates: readonly WaitingState[];
+  /** Those of which some target has the identifier. */
+  readonly waitingPullRequests: readonly WaitingPullRequest[];
+  /** Those of which some repository has the identifier. */
+  readonly placeholders: readonly Placeholder[];
 }
 
 /** A repository whose refs may have changed without the events having been released yet. */
@@ -55,22 +119,45 @@ export interface EventInsert {
   readonly hosted?: boolean;
 }
 
+/** Waiting entries of every sort. */
+export interface WaitingEntries {
+  readonly announcements: readonly WaitingAnnouncement[];
+  readonly states: readonly WaitingState[];
+  readonly pullRequests: readonly WaitingPullRequest[];
+  readonly placeholders: readonly Placeholder[];
+}
+
 /**
  * The database half of one unit of work. Applied in one transaction, in this order: removals,
  * puts, inserts. Ids and keys that do not exist are ignored, so repeating a unit changes nothing.
+ * An inserted event that waits in purgatory stays there unless the unit also removes it.
  */
 export interface Changes {
   readonly insertEvents?: readonly EventInsert[];
+  /** Ids of served events. */
+  readonly removeEvents?: readonly string[];
   readonly putAnnouncements?: readonly WaitingAnnouncement[];
-  readonly removeAnnouncements?: readonly { readonly owner: string; readonly identifier: string }[];
+  readonly removeAnnouncements?: readonly RepositoryKey[];
   readonly putStates?: readonly WaitingState[];
   /** Event ids. */
   readonly removeStates?: readonly string[];
+  /** Replaces an entry of the same event id, targets included. */
+  readonly putPullRequests?: readonly WaitingPullRequest[];
+  /** Event ids. */
+  readonly removePullRequests?: readonly string[];
+  /** Replaces an entry of the same id, repositories included. */
+  readonly putPlaceholders?: readonly Placeholder[];
+  /** Event ids. */
+  readonly removePlaceholders?: readonly string[];
+  /** Tombstones never go; of one coordinate the latest `until` stands. */
+  readonly putTombstones?: readonly Tombstone[];
+  readonly putRetired?: readonly RetiredRepository[];
+  readonly removeRetired?: readonly (RepositoryKey & { readonly retiredAt: number })[];
   /** Ids that expired from purgatory without git data, with the time (ms). */
   readonly putExpired?: readonly { readonly id: string; readonly at: number }[];
   readonly removeExpired?: readonly string[];
   readonly putDirty?: readonly DirtyMark[];
-  readonly removeDirty?: readonly { readonly owner: string; readonly identifier: string }[];
+  readonly removeDirty?: readonly RepositoryKey[];
 }
 
 /**
@@ -85,14 +172,34 @@ export interface QueryResult {
   readonly events: readonly string[];
 }
 
+/** One element of a set to reconcile (NIP-77); `createdAt` in seconds. */
+export interface Item {
+  readonly id: string;
+  readonly createdAt: number;
+}
+
 /** The events this server serves, and purgatory, in one database. */
 export interface Store {
   /** True when an event with this id is served. */
   has(id: string): Promise<boolean>;
-  /** Served events matching any filter; each filter bounded by its own limit (default/max applied). */
+  /** The served events among `ids`, newest first. */
+  get(ids: readonly string[]): Promise<readonly NostrEvent[]>;
+  /**
+   * Served events matching any filter; each filter bounded by its own limit (default/max applied).
+   * The page is also cut after about 64 MiB of JSON: it then holds fewer events than the limits
+   * allow, the newest ones, and at least one.
+   */
   query(filters: readonly Filter[]): Promise<QueryResult>;
   /** Number of distinct served events matching any filter (limits ignored). NIP-45. */
   count(filters: readonly Filter[]): Promise<number>;
+  /**
+   * All served events matching `filter`, its `limit` ignored, oldest first (ties: lowest id first);
+   * undefined when there are more than `max`. Read in slices with turns for other tasks between
+   * them: what is stored or removed meanwhile may or may not be in it. NIP-77.
+   */
+  items(filter: Filter, max: number): Promise<readonly Item[] | undefined>;
+  /** Events whose NIP-40 time is at or before `now` (s), to be removed, earliest time first. */
+  expiredServed(now: number, limit: number): Promise<readonly NostrEvent[]>;
   /** The served version of a replaceable or addressable coordinate. */
   currentVersion(kind: number, pubkey: string, identifier: string): Promise<NostrEvent | undefined>;
   /**
@@ -101,28 +208,50 @@ export interface Store {
    * coordinate. Kinds 5 and 10317 are no link targets.
    */
   isRelated(event: NostrEvent): Promise<boolean>;
-  /** Announcements and states of one identifier, served and waiting. */
+  /** Everything of one identifier, served and waiting. */
   readIdentifier(identifier: string): Promise<IdentifierRows>;
-  /** The phase in purgatory of an event id, if it waits there. */
-  waitingKind(id: string): Promise<"announcement" | "state" | undefined>;
+  /** The waiting announcement, state or pull request with this id. */
+  waitingEvent(id: string): Promise<NostrEvent | undefined>;
+  /** What waits in purgatory under an event id. Placeholders are no events and do not count. */
+  waitingKind(id: string): Promise<"announcement" | "state" | "pullRequest" | undefined>;
+  /** The pull request or update that waits under this event id. */
+  waitingPullRequest(id: string): Promise<WaitingPullRequest | undefined>;
+  /** The placeholder for this event id. */
+  placeholder(id: string): Promise<Placeholder | undefined>;
   /** True when this id expired from purgatory and is still remembered. */
   isExpired(id: string): Promise<boolean>;
-  /** Waiting entries whose deadline is at or before `now` (ms), oldest deadline first. */
-  overdue(now: number, limit: number): Promise<{
-    readonly announcements: readonly WaitingAnnouncement[];
-    readonly states: readonly WaitingState[];
-  }>;
-  /** Waiting announcements of phase `active` and all waiting states: what a start has to look at. */
-  pendingAtStart(): Promise<{
-    readonly announcements: readonly WaitingAnnouncement[];
-    readonly states: readonly WaitingState[];
-  }>;
+  /**
+   * True when `event` must not come back: a tombstone names its id and its own pubkey, or its
+   * replaceable or addressable coordinate up to its `created_at` or later.
+   */
+  isTombstoned(event: NostrEvent): Promise<boolean>;
+  /** Every time this repository was retired and is still held, latest first. */
+  retired(owner: string, identifier: string): Promise<readonly RetiredRepository[]>;
+  /**
+   * Repositories retired before `time` (ms), earliest first: at most 1,000 and about 64 MiB of
+   * events, but at least one. The rest is returned once these have been removed.
+   */
+  retiredBefore(time: number): Promise<readonly RetiredRepository[]>;
+  /** Waiting entries whose deadline is at or before `now` (ms), oldest first; `limit` is for each sort. */
+  overdue(now: number, limit: number): Promise<WaitingEntries>;
+  /** All that waits except announcements of phase `soft`: what a start has to look at. */
+  pendingAtStart(): Promise<WaitingEntries>;
   /** All dirty marks, oldest first. */
   dirtyMarks(): Promise<readonly DirtyMark[]>;
   /** Sizes of purgatory for limits and metrics. */
-  waitingCounts(): Promise<{ readonly active: number; readonly soft: number; readonly states: number }>;
+  waitingCounts(): Promise<{
+    readonly active: number;
+    readonly soft: number;
+    readonly states: number;
+    readonly pullRequests: number;
+    readonly placeholders: number;
+  }>;
   /** Number of active waiting announcements of one author. */
   waitingAnnouncementsOf(owner: string): Promise<number>;
+  /** Number of placeholders with a ref in one repository. */
+  placeholdersIn(repository: RepositoryKey): Promise<number>;
+  /** Number of waiting pull requests and updates with one repository among their targets. */
+  waitingPullRequestsFor(repository: RepositoryKey): Promise<number>;
   /** Forgets expired ids older than `before` (ms); returns how many. */
   pruneExpired(before: number): Promise<number>;
   /**

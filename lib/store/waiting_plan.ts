@@ -1,122 +1,143 @@
 import { serialiseEvent } from "../nostr/mod.ts";
 import type { Statement } from "./database.ts";
+import { type Cell, LastWord } from "./last_word.ts";
 import { textKey } from "./text_key.ts";
-import type { Changes, WaitingAnnouncement, WaitingState } from "./types.ts";
+import type { Changes, RepositoryKey, Tombstone } from "./types.ts";
+import { placesText, retiredText } from "./waiting_texts.ts";
+
+const TIMES = ["first_entered_at", "entered_at", "deadline_at"];
 
 /**
- * The statements for everything but events that `units` change, in their order. A key that several
- * units touch ends as the last of them leaves it, so each table needs one delete and one upsert.
+ * The statements for everything but served events that `units` change, in their order. A key that
+ * several units touch ends as the last of them leaves it, so each table needs one delete and one upsert.
  */
 export function waitingStatements(units: readonly Changes[]): Statement[] {
-  const announcements = new LastWord("waiting_announcements", ["owner", "identifier"], [
-    "event_id",
-    "phase",
-    "source",
-    "first_entered_at",
-    "entered_at",
-    "deadline_at",
-    "json",
-  ]);
-  const states = new LastWord("waiting_states", ["id"], [
-    "author",
-    "identifier",
-    "source",
-    "first_entered_at",
-    "entered_at",
-    "deadline_at",
-    "json",
-  ]);
-  const expired = new LastWord("expired_ids", ["id"], ["at"]);
-  const dirty = new LastWord("dirty_repositories", ["owner", "identifier"], ["since"]);
+  const tables = new Tables();
   for (const unit of units) {
-    for (const { owner, identifier } of unit.removeAnnouncements ?? []) {
-      announcements.remove([owner, textKey(identifier)]);
+    tables.remove(unit);
+    tables.put(unit);
+  }
+  return [...tables.statements(), ...tombstones(units.flatMap((unit) => unit.putTombstones ?? []))];
+}
+
+/** The tables in which the last word about a key stands. */
+class Tables {
+  readonly #announcements = new LastWord({
+    table: "waiting_announcements",
+    key: ["owner", "identifier"],
+    columns: ["event_id", "phase", "source", ...TIMES, "json"],
+  });
+  readonly #states = new LastWord({
+    table: "waiting_states",
+    key: ["id"],
+    columns: ["author", "identifier", "source", ...TIMES, "json"],
+  });
+  readonly #pullRequests = new LastWord({
+    table: "waiting_pull_requests",
+    key: ["id"],
+    columns: ["head", "targets", "source", ...TIMES, "json"],
+    finder: "pull_request_targets",
+  });
+  readonly #placeholders = new LastWord({
+    table: "placeholders",
+    key: ["id"],
+    columns: [...TIMES, "json"],
+    finder: "placeholder_repositories",
+  });
+  readonly #retired = new LastWord({
+    table: "retired_repositories",
+    key: ["owner", "identifier", "retired_at"],
+    columns: ["json"],
+  });
+  readonly #expired = new LastWord({ table: "expired_ids", key: ["id"], columns: ["at"] });
+  readonly #dirty = new LastWord({
+    table: "dirty_repositories",
+    key: ["owner", "identifier"],
+    columns: ["since"],
+  });
+
+  remove(unit: Changes): void {
+    for (const repository of unit.removeAnnouncements ?? []) this.#announcements.remove(keyOf(repository));
+    for (const id of unit.removeStates ?? []) this.#states.remove([id]);
+    for (const id of unit.removePullRequests ?? []) this.#pullRequests.remove([id]);
+    for (const id of unit.removePlaceholders ?? []) this.#placeholders.remove([id]);
+    for (const retired of unit.removeRetired ?? []) {
+      this.#retired.remove([...keyOf(retired), retired.retiredAt]);
     }
-    for (const id of unit.removeStates ?? []) states.remove([id]);
-    for (const id of unit.removeExpired ?? []) expired.remove([id]);
-    for (const { owner, identifier } of unit.removeDirty ?? []) dirty.remove([owner, textKey(identifier)]);
-    for (const waiting of unit.putAnnouncements ?? []) putAnnouncement(announcements, waiting);
-    for (const waiting of unit.putStates ?? []) putState(states, waiting);
-    for (const { id, at } of unit.putExpired ?? []) expired.put([id], [at]);
-    for (const mark of unit.putDirty ?? []) dirty.put([mark.owner, textKey(mark.identifier)], [mark.since]);
-  }
-  return [announcements, states, expired, dirty].flatMap((table) => table.statements());
-}
-
-function putAnnouncement(table: LastWord, waiting: WaitingAnnouncement): void {
-  table.put([waiting.owner, textKey(waiting.identifier)], [
-    waiting.event.id,
-    waiting.phase,
-    waiting.source,
-    waiting.firstEnteredAt,
-    waiting.enteredAt,
-    waiting.deadlineAt,
-    serialiseEvent(waiting.event),
-  ]);
-}
-
-function putState(table: LastWord, waiting: WaitingState): void {
-  table.put([waiting.event.id], [
-    waiting.author,
-    textKey(waiting.identifier),
-    waiting.source,
-    waiting.firstEnteredAt,
-    waiting.enteredAt,
-    waiting.deadlineAt,
-    serialiseEvent(waiting.event),
-  ]);
-}
-
-type Cell = string | number;
-
-/** The last change to each key of one table. */
-class LastWord {
-  readonly #table: string;
-  readonly #keyColumns: readonly string[];
-  readonly #columns: readonly string[];
-  /** By key; the whole row, or the key alone when it is to go. */
-  readonly #changes = new Map<string, { readonly row: readonly Cell[]; readonly stays: boolean }>();
-
-  constructor(table: string, keyColumns: readonly string[], columns: readonly string[]) {
-    this.#table = table;
-    this.#keyColumns = keyColumns;
-    this.#columns = columns;
+    for (const id of unit.removeExpired ?? []) this.#expired.remove([id]);
+    for (const repository of unit.removeDirty ?? []) this.#dirty.remove(keyOf(repository));
   }
 
-  remove(key: readonly string[]): void {
-    this.#changes.set(JSON.stringify(key), { row: key, stays: false });
-  }
-
-  put(key: readonly string[], values: readonly Cell[]): void {
-    this.#changes.set(JSON.stringify(key), { row: [...key, ...values], stays: true });
+  put(unit: Changes): void {
+    for (const waiting of unit.putAnnouncements ?? []) {
+      const { event, phase, source } = waiting;
+      const cells = [event.id, phase, source, ...times(waiting), serialiseEvent(event)];
+      this.#announcements.put(keyOf(waiting), cells);
+    }
+    for (const waiting of unit.putStates ?? []) {
+      const { event, author, identifier, source } = waiting;
+      const cells = [author, textKey(identifier), source, ...times(waiting), serialiseEvent(event)];
+      this.#states.put([event.id], cells);
+    }
+    for (const waiting of unit.putPullRequests ?? []) {
+      const { event, commit, targets, source } = waiting;
+      const cells = [textKey(commit), placesText(targets), source, ...times(waiting), serialiseEvent(event)];
+      this.#pullRequests.put([event.id], cells, targets);
+    }
+    for (const waiting of unit.putPlaceholders ?? []) {
+      const { id, commit, repositories } = waiting;
+      const json = `{"commit":${JSON.stringify(commit)},"repositories":${placesText(repositories)}}`;
+      this.#placeholders.put([id], [...times(waiting), json], repositories);
+    }
+    for (const retired of unit.putRetired ?? []) {
+      this.#retired.put([...keyOf(retired), retired.retiredAt], [retiredText(retired)]);
+    }
+    for (const { id, at } of unit.putExpired ?? []) this.#expired.put([id], [at]);
+    for (const mark of unit.putDirty ?? []) this.#dirty.put(keyOf(mark), [mark.since]);
   }
 
   statements(): Statement[] {
-    const changes = [...this.#changes.values()];
-    const removed = changes.filter(({ stays }) => !stays).map(({ row }) => row);
-    const put = changes.filter(({ stays }) => stays).map(({ row }) => row);
-    const statements: Statement[] = [];
-    if (removed.length > 0) statements.push({ sql: this.#deleteSql(), args: [JSON.stringify(removed)] });
-    if (put.length > 0) statements.push({ sql: this.#upsertSql(), args: [JSON.stringify(put)] });
-    return statements;
-  }
-
-  #deleteSql(): string {
-    const key = this.#keyColumns.join(", ");
-    return `DELETE FROM ${this.#table} WHERE (${key}) IN (SELECT ${
-      cells(this.#keyColumns)
-    } FROM json_each(?))`;
-  }
-
-  #upsertSql(): string {
-    const all = [...this.#keyColumns, ...this.#columns];
-    const updates = this.#columns.map((column) => `${column} = excluded.${column}`).join(", ");
-    // WHERE true tells SQLite's parser that ON belongs to the conflict clause, not to a join.
-    return `INSERT INTO ${this.#table} (${all.join(", ")}) SELECT ${cells(all)} FROM json_each(?) WHERE true
-      ON CONFLICT (${this.#keyColumns.join(", ")}) DO UPDATE SET ${updates}`;
+    const all = [
+      this.#announcements,
+      this.#states,
+      this.#pullRequests,
+      this.#placeholders,
+      this.#retired,
+      this.#expired,
+      this.#dirty,
+    ];
+    return all.flatMap((table) => table.statements());
   }
 }
 
-function cells(columns: readonly string[]): string {
-  return columns.map((_, index) => `value ->> ${index}`).join(", ");
+const TOMBSTONE_IDS = `INSERT OR IGNORE INTO tombstoned_ids (id, pubkey)
+  SELECT value ->> 0, value ->> 1 FROM json_each(?)`;
+
+const TOMBSTONE_COORDINATES = `INSERT INTO tombstoned_coordinates (kind, pubkey, identifier, until)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+  ON CONFLICT (kind, pubkey, identifier) DO UPDATE SET until = max(until, excluded.until)`;
+
+function tombstones(put: readonly Tombstone[]): Statement[] {
+  const ids: Cell[][] = [];
+  const coordinates: Cell[][] = [];
+  for (const stone of put) {
+    if (stone.type === "id") ids.push([stone.id, stone.pubkey]);
+    else coordinates.push([stone.kind, stone.pubkey, textKey(stone.identifier), stone.until]);
+  }
+  const statements: Statement[] = [];
+  if (ids.length > 0) statements.push({ sql: TOMBSTONE_IDS, args: [JSON.stringify(ids)] });
+  if (coordinates.length > 0) {
+    statements.push({ sql: TOMBSTONE_COORDINATES, args: [JSON.stringify(coordinates)] });
+  }
+  return statements;
+}
+
+function keyOf({ owner, identifier }: RepositoryKey): [string, string] {
+  return [owner, textKey(identifier)];
+}
+
+function times(
+  waiting: { readonly firstEnteredAt: number; readonly enteredAt: number; readonly deadlineAt: number },
+): [number, number, number] {
+  return [waiting.firstEnteredAt, waiting.enteredAt, waiting.deadlineAt];
 }

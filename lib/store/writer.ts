@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import type { Logger } from "../observe/log.ts";
 import type { Clock } from "../world/mod.ts";
 import {
@@ -8,8 +7,10 @@ import {
   LostTransactionError,
   type Statement,
 } from "./database.ts";
-import { type GroupPlan, planGroup, unitSize } from "./group_plan.ts";
+import { type GroupPlan, planGroup } from "./group_plan.ts";
+import { nextTurn } from "./turn.ts";
 import type { Changes, InsertVerdict } from "./types.ts";
+import { unitSize } from "./unit_size.ts";
 
 /** Most units of one transaction. */
 const MAX_GROUP_UNITS = 500;
@@ -210,12 +211,4 @@ export class Writer {
 
 async function readMark(database: Database): Promise<number> {
   return Number((await database.read("SELECT number FROM commit_mark")).rows[0]?.[0]);
-}
-
-/**
- * The end of this turn of the event loop. Not the clock's business: a virtual clock that stands
- * still must not hold up a commit.
- */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

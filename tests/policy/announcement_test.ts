@@ -3,7 +3,6 @@ import { parseAnnouncement } from "../../lib/nostr/mod.ts";
 import {
   type AnnouncementCase,
   classifyAnnouncement,
-  type CurationRules,
   decideAnnouncement,
   DURATION,
   type Effect,
@@ -11,9 +10,11 @@ import {
 import {
   announcementEvent,
   DOMAIN,
+  elsewhere,
   event,
   KEYS,
   NOW,
+  OPEN,
   parsedAnnouncement,
   REPO,
   served,
@@ -22,13 +23,6 @@ import {
   view,
   waiting,
 } from "./support.ts";
-
-const OPEN: CurationRules = {
-  domain: DOMAIN,
-  repositoryWhitelist: [],
-  repositoryBlacklist: [],
-  eventBlacklist: new Set(),
-};
 
 function decide(
   source: ReturnType<typeof announcementEvent>,
@@ -42,6 +36,7 @@ function decide(
     source: "direct",
     view: view({}),
     proven: false,
+    retired: undefined,
     expired: false,
     waitingOfAuthor: 0,
     waitingInTotal: 0,
@@ -234,4 +229,90 @@ Deno.test("P-15 R-90 a synced copy of an expired announcement is refused, a user
     "invalid: previously expired from purgatory without git data",
   );
   match(message(decide(source, { expired: true })), /^purgatory:/);
+});
+
+Deno.test("R-39 withdrawal of a served repository: retired, refused, and older versions kept from coming back", () => {
+  const old = announcementEvent("alice", { at: 1000 });
+  const state = stateEvent("alice", { "refs/heads/main": "1".repeat(40) });
+  const world = view({ announcements: [served(old)], stored: [state] });
+  const decision = decide(announcementEvent("alice", { at: 2000, domain: "b.org" }), {
+    view: world,
+    proven: true,
+  });
+  strictEqual(message(decision), "blocked: announcement no longer lists this service; hosting ended");
+  const [retire, forbid] = decision.effects;
+  ok(retire?.type === "retire" && forbid?.type === "forbid");
+  deepStrictEqual(retire.events.map(({ id }) => id), [old.id, state.id]);
+  deepStrictEqual(forbid.tombstone, {
+    type: "coordinate",
+    kind: 30617,
+    pubkey: KEYS.alice,
+    identifier: REPO,
+    until: 2000,
+  });
+  deepStrictEqual(
+    decide(announcementEvent("alice", { at: 900, domain: "b.org" }), { view: world }).effects,
+    [],
+  );
+});
+
+Deno.test("R-39 a withdrawing owner who is someone else's maintainer is retired and stays known", () => {
+  const world = view({
+    announcements: [
+      served(announcementEvent("alice")),
+      served(announcementEvent("bob", { maintainers: ["alice"] })),
+    ],
+  });
+  const decision = decide(announcementEvent("alice", { at: 2000, domain: "b.org" }), {
+    view: world,
+    proven: true,
+  });
+  strictEqual(message(decision), "");
+  deepStrictEqual(types(decision.effects), ["retire", "serve", "release"]);
+});
+
+Deno.test("a maintainer exception needs a hosted root: chains that lost theirs stop growing", () => {
+  const world = view({ announcements: [elsewhere(announcementEvent("bob", { maintainers: ["carol"] }))] });
+  match(message(decide(announcementEvent("carol", { domain: "b.org" }), { view: world })), /^blocked:/);
+});
+
+Deno.test("R-86 a fresh announcement of a retired repository restores it before waiting for proof", () => {
+  const retired = {
+    owner: KEYS.alice,
+    identifier: REPO,
+    reason: "deleted",
+    directory: "x",
+    retiredAt: 1,
+    events: [],
+  } as const;
+  const decision = decide(announcementEvent("alice", { at: 5000 }), { retired });
+  deepStrictEqual(types(decision.effects).slice(0, 3), ["restore", "ensureRepository", "holdAnnouncement"]);
+});
+
+Deno.test("R-47 R-48 R-49 archive rules take what they name; read-only takes nothing else", () => {
+  const away = announcementEvent("alice", { domain: "git.other.org" });
+  const archive = (parts: Partial<typeof OPEN.archive>) => ({
+    ...OPEN,
+    archive: { ...OPEN.archive, ...parts },
+  });
+  const byKey = [{ kind: "owner" as const, pubkey: KEYS.alice }];
+  match(message(decide(away, {}, archive({ all: true, readOnly: true }))), /^purgatory:/);
+  match(message(decide(away, {}, archive({ whitelist: byKey }))), /^purgatory:/);
+  match(
+    message(decide(away, {}, archive({ services: ["git.other.org", "b.org"], readOnly: true }))),
+    /^purgatory:/,
+  );
+  match(message(decide(away, {}, archive({ services: ["b.org"] }))), /^blocked: .*must list service/);
+  const hosted = announcementEvent("bob");
+  match(
+    message(decide(hosted, {}, archive({ whitelist: byKey, readOnly: true }))),
+    /^blocked: Archive read-only mode/,
+  );
+  match(message(decide(hosted, {}, archive({ whitelist: byKey }))), /^purgatory:/);
+  const both = {
+    ...archive({ whitelist: byKey }),
+    repositoryWhitelist: [{ kind: "owner" as const, pubkey: KEYS.bob }],
+  };
+  match(message(decide(announcementEvent("alice"), {}, both)), /^purgatory:/);
+  match(message(decide(announcementEvent("carol"), {}, both)), /not in whitelist/);
 });

@@ -1,6 +1,13 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { ZERO_OID } from "../../lib/nostr/mod.ts";
-import { decidePush, DURATION, type IdentifierView, type RefCommand } from "../../lib/policy/mod.ts";
+import {
+  decidePush,
+  DURATION,
+  type IdentifierView,
+  type PullRequestKnowledge,
+  type PushCase,
+  type RefCommand,
+} from "../../lib/policy/mod.ts";
 import {
   announcementEvent,
   elsewhere,
@@ -8,6 +15,7 @@ import {
   type Name,
   NOW,
   oid,
+  OPEN,
   served,
   stateEvent,
   stateRow,
@@ -27,8 +35,19 @@ function push(
   commands: readonly RefCommand[],
   present: readonly string[] = [],
   owner: Name = "alice",
+  more: Partial<PushCase> = {},
 ) {
-  return decidePush({ view: world, owner: KEYS[owner], commands, present: new Set(present), now: NOW });
+  return decidePush({
+    view: world,
+    owner: KEYS[owner],
+    commands,
+    present: new Set(present),
+    rules: OPEN,
+    pullRequests: new Map(),
+    placeholdersFull: false,
+    now: NOW,
+    ...more,
+  });
 }
 
 const waitingState = (author: Name, refs: Record<string, string>, at = 2000) =>
@@ -40,7 +59,7 @@ Deno.test("G-25 a push of exactly the refs of a waiting state is accepted and pi
   const row = waitingState("alice", { "refs/heads/main": oid("1") });
   const verdict = push(hosted(row), [main("1")]);
   ok(verdict.ok);
-  deepStrictEqual(verdict.pins, { states: [row.event.id], announcement: true });
+  deepStrictEqual(verdict.pins, { states: [row.event.id], announcement: true, pullRequests: [] });
   strictEqual(verdict.changesRefs, true);
 });
 
@@ -151,4 +170,69 @@ Deno.test("a repository nobody announced here, or announced for another server o
   const away = push(view({ announcements: [elsewhere(announcementEvent("alice"))] }), [main("1")]);
   ok(!away.ok);
   match(away.text, /read-only archive/);
+});
+
+const ID = "ab".repeat(32);
+const offer = (ref = `refs/nostr/${ID}`, newOid = oid("7")): RefCommand => ({
+  ref,
+  oldOid: ZERO_OID,
+  newOid,
+});
+
+function offered(known: PullRequestKnowledge | undefined, command = offer(), more: Partial<PushCase> = {}) {
+  const pullRequests = new Map(known ? [[command.ref, known]] : []);
+  const verdict = push(hosted(), [command], [], "alice", { pullRequests, ...more });
+  return verdict.ok ? "" : verdict.reasons.get(command.ref)!;
+}
+
+Deno.test("G-45 G-48 R-68 P-45 pull request refs: unknown, placeholder, right and wrong commit", () => {
+  strictEqual(offered({ type: "unknown", id: ID }), "");
+  strictEqual(offered({ type: "placeholder", id: ID }), "");
+  for (const type of ["waiting", "served"] as const) {
+    strictEqual(offered({ type, id: ID, commit: oid("7") }), "");
+    const where = type === "waiting" ? " \\(purgatory\\)" : "";
+    match(
+      offered({ type, id: ID, commit: oid("8") }),
+      new RegExp(`PR event ${ID}${where} specifies commit ${oid("8")}, but push contains ${oid("7")}$`),
+    );
+  }
+  match(offered({ type: "served", id: ID, commit: undefined }), /has no `c` tag/);
+  match(offered({ type: "otherKind", id: ID }), /is not a pull request/);
+});
+
+Deno.test("G-46 G-51 malformed event ids and deletions under refs/nostr are refused", () => {
+  for (const name of ["xyz", "a".repeat(63), ID.toUpperCase(), "note1xyz", `${ID}/x`]) {
+    match(offered(undefined, offer(`refs/nostr/${name}`)), /Invalid event ID format in ref/);
+  }
+  match(
+    offered({ type: "placeholder", id: ID }, offer(undefined, ZERO_OID)),
+    /deleting refs\/nostr\/ refs is not allowed/,
+  );
+});
+
+Deno.test("at the bound of unannounced pull request refs a new one is refused, a known one not", () => {
+  match(
+    offered({ type: "unknown", id: ID }, offer(), { placeholdersFull: true }),
+    /too many unannounced PR refs$/,
+  );
+  strictEqual(offered({ type: "placeholder", id: ID }, offer(), { placeholdersFull: true }), "");
+});
+
+Deno.test("a branch and a pull request ref in one push are each judged by their own rule", () => {
+  const world = hosted(waitingState("alice", { "refs/heads/main": oid("1") }));
+  const pullRequests = new Map([[offer().ref, { type: "unknown", id: ID } as const]]);
+  ok(push(world, [main("1"), offer()], [], "alice", { pullRequests }).ok);
+  const wrong = push(world, [main("2"), offer()], [], "alice", { pullRequests });
+  ok(!wrong.ok);
+  match(wrong.reasons.get(offer().ref)!, /another ref in this push was refused/);
+});
+
+Deno.test("R-53 R-45 archived and blacklisted repositories take no push, refs/nostr included", () => {
+  const world = hosted(waitingState("alice", { "refs/heads/main": oid("1") }));
+  const archive = { ...OPEN.archive, all: true, readOnly: true };
+  const readOnly = push(world, [main("1")], [], "alice", { rules: { ...OPEN, archive } });
+  ok(!readOnly.ok);
+  match(readOnly.text, /repository is a read-only archive/);
+  const blacklisted = { ...OPEN, repositoryBlacklist: [{ kind: "owner" as const, pubkey: KEYS.alice }] };
+  match(offered({ type: "unknown", id: ID }, offer(), { rules: blacklisted }), /is blacklisted/);
 });

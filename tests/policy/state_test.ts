@@ -23,6 +23,7 @@ function decide(source: ReturnType<typeof stateEvent>, overrides: Partial<StateC
     state: parsedState(source),
     source: "direct",
     view: view({ announcements: [waiting(announcementEvent("alice"))] }),
+    repositoryBlacklist: [],
     complete: false,
     expired: false,
     waitingInTotal: 0,
@@ -195,4 +196,23 @@ Deno.test("R-61 IO-12 HEAD counts with and without 'ref: ', only for a branch th
   strictEqual(head("refs/heads/main"), "refs/heads/main");
   strictEqual(head("ref: refs/heads/dev"), undefined);
   strictEqual(head("refs/tags/main"), undefined);
+});
+
+Deno.test("R-45 a state that can only concern blacklisted repositories is refused like their announcement", () => {
+  const blacklist = [{ kind: "identifier" as const, identifier: REPO }];
+  match(
+    message(decide(stateEvent("alice", MAIN), { repositoryBlacklist: blacklist })),
+    /^blocked: Repository identifier repo is blacklisted/,
+  );
+  const world = view({
+    announcements: [
+      waiting(announcementEvent("alice", { maintainers: ["carol"] })),
+      waiting(announcementEvent("bob", { maintainers: ["carol"] })),
+    ],
+  });
+  const onlyAlice = [{ kind: "owner" as const, pubkey: KEYS.alice }];
+  match(
+    message(decide(stateEvent("carol", MAIN), { view: world, repositoryBlacklist: onlyAlice })),
+    /^purgatory:/,
+  );
 });

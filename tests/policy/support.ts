@@ -1,5 +1,10 @@
 import { type NostrEvent, parseAnnouncement, parseState, type State } from "../../lib/nostr/mod.ts";
-import type { IdentifierView, KnownAnnouncement } from "../../lib/policy/mod.ts";
+import {
+  type CurationRules,
+  type IdentifierView,
+  type KnownAnnouncement,
+  NO_ARCHIVE,
+} from "../../lib/policy/mod.ts";
 import type { WaitingAnnouncement, WaitingState } from "../../lib/store/types.ts";
 
 /** Readable stand-ins for public keys. */
@@ -16,6 +21,15 @@ export const DOMAIN = "git.example.com";
 export const REPO = "repo";
 /** Milliseconds. */
 export const NOW = 1_800_000_000_000;
+
+/** No lists, no archive. */
+export const OPEN: CurationRules = {
+  domain: DOMAIN,
+  repositoryWhitelist: [],
+  repositoryBlacklist: [],
+  eventBlacklist: new Set(),
+  archive: NO_ARCHIVE,
+};
 
 let counter = 0;
 
@@ -117,12 +131,15 @@ export function view(parts: {
   announcements?: readonly KnownAnnouncement[];
   stored?: readonly NostrEvent[];
   waitingStates?: readonly WaitingState[];
+  waitingPullRequests?: IdentifierView["waitingPullRequests"];
 }): IdentifierView {
   return {
     identifier: REPO,
     announcements: parts.announcements ?? [],
     storedStates: (parts.stored ?? []).map(parsedState),
     waitingStates: (parts.waitingStates ?? []).map((row) => ({ state: parsedState(row.event), row })),
+    waitingPullRequests: parts.waitingPullRequests ?? [],
+    placeholders: [],
   };
 }
 

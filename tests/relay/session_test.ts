@@ -340,7 +340,10 @@ Deno.test("AUTH nobody asked for is refused with the id as sent", async () => {
 
 Deno.test("failures of store and intake are answered, logged, and end nothing else", async () => {
   const fail = () => Promise.reject(new Error("disk on fire"));
-  const options: TestRelayOptions = { sink: { admit: fail }, store: { query: fail, count: fail } };
+  const options: TestRelayOptions = {
+    sink: { admit: fail },
+    store: { query: fail, count: fail, items: fail },
+  };
   await withClient(options, async (client, { log, metrics }) => {
     client.send(["REQ", "r", {}]);
     client.send(["COUNT", "c", {}]);

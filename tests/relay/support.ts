@@ -18,6 +18,7 @@ import {
   type RelayMetrics,
   type RelayStore,
 } from "../../lib/relay/mod.ts";
+import type { Item } from "../../lib/store/types.ts";
 import { type Clock, systemClock } from "../../lib/world/mod.ts";
 import type { Draft } from "../support/keys.ts";
 
@@ -61,6 +62,14 @@ export class ArrayStore implements RelayStore {
       this.events.filter((event) => filters.some((filter) => matchesFilter(filter, event))).length,
     );
   }
+
+  async items(filter: Filter, max: number): Promise<readonly Item[] | undefined> {
+    const found = this.events.filter((event) => matchesFilter(filter, event))
+      .map(({ id, created_at }) => ({ id, createdAt: created_at }))
+      .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+    await this.afterRead();
+    return found.length > max ? undefined : found;
+  }
 }
 
 const AUTHOR = "a".repeat(64);
@@ -81,6 +90,7 @@ export class CountingMetrics implements RelayMetrics {
   readonly rejections: string[] = [];
   readonly receivedTypes: string[] = [];
   readonly sentTypes: string[] = [];
+  readonly limited: string[] = [];
   connectionOpened(): void {
     this.opened++;
   }
@@ -99,6 +109,9 @@ export class CountingMetrics implements RelayMetrics {
   subscriptions(delta: number): void {
     this.open += delta;
   }
+  rateLimited(kind: string): void {
+    this.limited.push(kind);
+  }
 }
 
 /** The documented defaults. */
@@ -110,6 +123,7 @@ export const LIMITS: RelayLimits = {
   maxSubidLength: 250,
   maxMessageBytes: 16 << 20,
   maxFiltersPerReq: 64,
+  maxNegentropyItems: 1_000_000,
 };
 
 /** What a test may change. */

@@ -1,7 +1,7 @@
 import { createGit, Repositories } from "../../lib/git/mod.ts";
 import { type AdmitAnswer, Intake } from "../../lib/intake/mod.ts";
 import { createVerifier, normaliseDomain, type NostrEvent } from "../../lib/nostr/mod.ts";
-import type { CurationRules } from "../../lib/policy/mod.ts";
+import { type CurationRules, NO_ARCHIVE } from "../../lib/policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
 import { openStore, type Store } from "../../lib/store/mod.ts";
 import { KeyedLock, systemClock, systemRandom } from "../../lib/world/mod.ts";
@@ -11,6 +11,8 @@ import { withTempDirectory } from "./temp.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 export const DOMAIN = "git.example.com";
+/** How long the engine holds retired repositories. */
+export const RETENTION_MS = 90 * 86_400_000;
 
 /** Policy, purgatory, git and store without sockets, on a virtual clock: real database, real git. */
 export interface Engine {
@@ -23,6 +25,7 @@ export interface Engine {
   readonly sweep: Sweep;
   readonly parts: ReleaseParts;
   readonly locks: KeyedLock;
+  readonly rules: CurationRules;
   /** Every event subscribers were told about, in order. */
   readonly notified: NostrEvent[];
   /** Sends an event as a user does. */
@@ -85,22 +88,27 @@ export async function engineIn(
       counters: { released() {}, expired() {}, stored() {} },
       log: silentLog,
     };
+    const curation: CurationRules = {
+      domain: normaliseDomain(DOMAIN)!,
+      repositoryWhitelist: [],
+      repositoryBlacklist: [],
+      eventBlacklist: new Set(),
+      archive: NO_ARCHIVE,
+      ...rules,
+    };
     const intake = new Intake({
       ...parts,
       locks,
       verifier,
-      rules: {
-        domain: normaliseDomain(DOMAIN)!,
-        repositoryWhitelist: [],
-        repositoryBlacklist: [],
-        eventBlacklist: new Set(),
-        ...rules,
-      },
+      rules: curation,
       maxFutureSecs: 1_800,
       openGraspLists: true,
       intakeCounters: { received() {}, held() {}, rejected() {} },
     });
-    const gate = new StatePushGate(parts, locks, pins, () => Promise.resolve(true));
+    const gate = new StatePushGate(parts, locks, pins, {
+      rules: curation,
+      hasSpace: () => Promise.resolve(true),
+    });
     const self: Engine = {
       directory,
       clock,
@@ -108,9 +116,10 @@ export async function engineIn(
       repositories,
       intake,
       gate,
-      sweep: new Sweep(parts, locks, pins),
+      sweep: new Sweep(parts, locks, pins, RETENTION_MS),
       parts,
       locks,
+      rules: curation,
       notified,
       submit: (event) => intake.admit(event, "client"),
       sync: (event) => intake.admit(event, "sync"),
@@ -151,6 +160,6 @@ async function pushThrough(
     path,
     ...names.map((ref) => local[ref] ? `${ref}:${ref}` : `:${ref}`),
   );
-  await gate.settle(decision.grant);
+  await gate.settle(decision.grant, commands);
   return "";
 }

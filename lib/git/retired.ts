@@ -1,0 +1,61 @@
+import { RepositoryError } from "./refs.ts";
+
+/** Folder below the git data path that holds retired repositories; never served. */
+const ARCHIVE = ".archive";
+
+/** Facts kept beside a retired repository, for people who look at the disk. */
+export interface RetiredNote {
+  readonly coordinate: string;
+  readonly reason: string;
+  /** Milliseconds. */
+  readonly retiredAt: number;
+}
+
+/**
+ * Moves a repository to `.archive/<npub>/<name>-<unix time>` with a note beside it. Returns the
+ * directory below `root`. Running readers keep their open files; new requests find nothing.
+ */
+export async function moveToArchive(root: string, path: string, note: RetiredNote): Promise<string> {
+  const [npub, name] = path.split("/").slice(-2) as [string, string];
+  const stem = name.replace(/\.git$/, "").slice(0, 60);
+  const directory = `${ARCHIVE}/${npub}/${stem}-${Math.floor(note.retiredAt / 1000)}`;
+  try {
+    await Deno.mkdir(`${root}/${ARCHIVE}/${npub}`, { recursive: true, mode: 0o750 });
+    await Deno.rename(path, `${root}/${directory}`);
+    await Deno.writeTextFile(`${root}/${directory}.json`, JSON.stringify(note, null, 2) + "\n");
+  } catch (error) {
+    throw new RepositoryError(`a repository could not be retired: ${error}`);
+  }
+  return directory;
+}
+
+/** Moves a retired repository back to `path`. False when it is no longer there. */
+export async function moveFromArchive(root: string, directory: string, path: string): Promise<boolean> {
+  assertArchived(directory);
+  try {
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o750 });
+    await Deno.rename(`${root}/${directory}`, path);
+  } catch {
+    return false; // gone or in the way: the caller creates a new repository instead
+  }
+  await Deno.remove(`${root}/${directory}.json`).catch(() => {});
+  return true;
+}
+
+/** Deletes a retired repository and its note for good; nothing happens when they are gone. */
+export async function deleteFromArchive(root: string, directory: string): Promise<void> {
+  assertArchived(directory);
+  await Deno.remove(`${root}/${directory}`, { recursive: true }).catch(ignoreMissing);
+  await Deno.remove(`${root}/${directory}.json`).catch(ignoreMissing);
+}
+
+/** Directories come from the database: they still must not lead anywhere else. */
+function assertArchived(directory: string): void {
+  if (!/^\.archive\/npub1[a-z0-9]{58}\/[^/\0]+$/.test(directory) || directory.includes("..")) {
+    throw new RepositoryError("not a retired repository");
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}

@@ -1,0 +1,61 @@
+import { type NostrEvent, parsePullRequest, type PullRequest, refuse } from "../nostr/mod.ts";
+import { blacklistRefusal, decidePullRequest, HELD, holdPullRequest, type Verdict } from "../policy/mod.ts";
+import { applyEffects, commitHolder, pullRequestLock, relevantRepositories } from "../purgatory/mod.ts";
+import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
+import { carryOut, structuralRefusal } from "./verdicts.ts";
+
+/** Judges a pull request or update (kinds 1618 and 1619). */
+export async function admitPullRequest(
+  parts: IntakeParts,
+  event: NostrEvent,
+  source: EventSource,
+): Promise<Verdict> {
+  const parsed = parsePullRequest(event);
+  if (!parsed.ok) return structuralRefusal(parts, event, parsed);
+  const { pullRequest } = parsed;
+  const blacklisted = onlyBlacklisted(parts, pullRequest);
+  if (blacklisted) return blacklisted;
+  const identifiers = [...new Set(pullRequest.targets.map(({ identifier }) => identifier))];
+  const keys = [...identifiers, pullRequestLock(event.id)];
+  return await parts.locks.run(keys, () => judge(parts, pullRequest, identifiers[0] ?? "", source));
+}
+
+/** Under the locks of every identifier it names and of its own ref. */
+async function judge(
+  parts: IntakeParts,
+  pullRequest: PullRequest,
+  identifier: string,
+  source: EventSource,
+): Promise<Verdict> {
+  const { store, clock } = parts;
+  const { event } = pullRequest;
+  const repositories = await relevantRepositories(parts, pullRequest);
+  const counts = await Promise.all(pullRequest.targets.map((target) => store.waitingPullRequestsFor(target)));
+  const decision = decidePullRequest({
+    pullRequest,
+    source: waitingSource(source),
+    related: await store.isRelated(event),
+    waiting: await store.waitingPullRequest(event.id),
+    placeholder: await store.placeholder(event.id),
+    repositories,
+    complete: await commitHolder(parts, pullRequest, repositories) !== undefined,
+    expired: await store.isExpired(event.id),
+    waitingForTarget: Math.max(0, ...counts),
+    waitingInTotal: (await store.waitingCounts()).pullRequests,
+    now: clock.now(),
+  });
+  const verdict = await carryOut(parts, event, identifier, decision);
+  if (verdict) return verdict;
+  const hold = holdPullRequest(pullRequest, waitingSource(source), clock.now());
+  const applied = await applyEffects(parts, identifier, hold);
+  return applied.ok ? HELD : applied;
+}
+
+/** Refused like an announcement when every repository it names is blacklisted. */
+function onlyBlacklisted({ rules }: IntakeParts, { targets }: PullRequest) {
+  const refusals = targets.map((target) => blacklistRefusal(target, rules.repositoryBlacklist));
+  const [first] = refusals;
+  return first && refusals.every((refusal) => refusal !== undefined)
+    ? refuse("blocked", "blacklisted_repo", first.text)
+    : undefined;
+}

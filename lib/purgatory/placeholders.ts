@@ -1,0 +1,100 @@
+import { isPullRequest, parsePullRequest, pullRequestIdOf, pullRequestRef, ZERO_OID } from "../nostr/mod.ts";
+import { DURATION, LIMIT, type PullRequestKnowledge, type RefCommand } from "../policy/mod.ts";
+import type { Placeholder, RepositoryKey } from "../store/mod.ts";
+import { clearPullRequestRef } from "./pull_requests.ts";
+import type { ReleaseParts } from "./ports.ts";
+
+/** What is known about the event id of each `refs/nostr/` command, by ref; malformed refs are missing. */
+export async function knowledgeOf(
+  { store }: ReleaseParts,
+  commands: readonly RefCommand[],
+): Promise<ReadonlyMap<string, PullRequestKnowledge>> {
+  const known = new Map<string, PullRequestKnowledge>();
+  for (const { ref } of commands) {
+    const id = pullRequestIdOf(ref);
+    if (id !== undefined) known.set(ref, await lookUp(store, id));
+  }
+  return known;
+}
+
+async function lookUp(store: ReleaseParts["store"], id: string): Promise<PullRequestKnowledge> {
+  const waiting = await store.waitingPullRequest(id);
+  if (waiting) return { type: "waiting", id, commit: waiting.commit };
+  const [served] = await store.get([id]);
+  if (served) {
+    if (!isPullRequest(served.kind)) return { type: "otherKind", id };
+    const parsed = parsePullRequest(served);
+    return { type: "served", id, commit: parsed.ok ? parsed.pullRequest.commit : undefined };
+  }
+  if (await store.waitingKind(id) !== undefined) return { type: "otherKind", id };
+  return await store.placeholder(id) ? { type: "placeholder", id } : { type: "unknown", id };
+}
+
+/** True when neither this repository nor the server takes another unannounced pull request ref. */
+export async function placeholdersFull({ store }: ReleaseParts, repository: RepositoryKey): Promise<boolean> {
+  return await store.placeholdersIn(repository) >= LIMIT.placeholdersPerRepository ||
+    (await store.waitingCounts()).placeholders >= LIMIT.placeholders;
+}
+
+/**
+ * After git moved `refs/nostr/` refs: a ref that is no commit, or that an event known by now
+ * contradicts, is deleted; one whose event is unknown becomes a placeholder, or renews its own.
+ * Runs under the lock of every id, so that an event arriving meanwhile is seen.
+ */
+export async function settlePullRequestRefs(
+  parts: ReleaseParts,
+  repository: RepositoryKey,
+  applied: readonly RefCommand[],
+): Promise<void> {
+  const { store, repositories } = parts;
+  for (const { ref, newOid } of applied) {
+    const id = pullRequestIdOf(ref);
+    if (id === undefined || newOid === ZERO_OID) continue;
+    const known = await lookUp(store, id);
+    const isCommit = (await repositories.present(repository, [newOid])).get(newOid) === "commit";
+    const contradicted = known.type === "otherKind" || ("commit" in known && known.commit !== newOid);
+    if (!isCommit || contradicted) {
+      const keep = "commit" in known ? known.commit : undefined;
+      await clearPullRequestRef(parts, repository, id, keep);
+    } else if (known.type === "unknown" || known.type === "placeholder") {
+      await keepPlaceholder(parts, repository, id, newOid);
+    }
+  }
+}
+
+async function keepPlaceholder(
+  { store, clock, log }: ReleaseParts,
+  repository: RepositoryKey,
+  id: string,
+  commit: string,
+): Promise<void> {
+  const now = clock.now();
+  const existing = await store.placeholder(id);
+  const others =
+    existing?.repositories.filter(({ owner, identifier }) =>
+      owner !== repository.owner || identifier !== repository.identifier
+    ) ?? [];
+  const placeholder: Placeholder = {
+    id,
+    commit,
+    repositories: [...others, repository],
+    firstEnteredAt: existing?.firstEnteredAt ?? now,
+    enteredAt: now,
+    deadlineAt: now + DURATION.placeholderMs,
+  };
+  await store.commit({ putPlaceholders: [placeholder] });
+  log.info("pull request ref held until its event arrives", { event_id: id, repo: repository.identifier });
+}
+
+/** Ends the waiting of a placeholder: its ref goes wherever it still has the recorded commit. */
+export async function expirePlaceholder(
+  parts: ReleaseParts,
+  { id, commit, repositories }: Placeholder,
+): Promise<void> {
+  for (const repository of repositories) {
+    if (!await parts.repositories.exists(repository)) continue;
+    const current = (await parts.repositories.readRefs(repository)).refs.get(pullRequestRef(id));
+    if (current === commit) await clearPullRequestRef(parts, repository, id, undefined);
+  }
+  await parts.store.commit({ removePlaceholders: [id] });
+}

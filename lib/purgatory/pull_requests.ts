@@ -1,0 +1,133 @@
+import { isOid, type PullRequest, pullRequestRef, ZERO_OID } from "../nostr/mod.ts";
+import { type IdentifierView, relevantOwners, servedView, viewOf } from "../policy/mod.ts";
+import type { RepositoryKey } from "../store/mod.ts";
+import type { ReleaseParts } from "./ports.ts";
+
+/** The part of {@link ReleaseParts} that looks at repositories and rows. */
+type DiskParts = Pick<ReleaseParts, "store" | "repositories" | "log">;
+
+/**
+ * Repositories on disk that have to carry the ref of a pull request, over all identifiers it names.
+ *
+ * Only the lock of the caller's identifier is held. Other identifiers are read as they are: their
+ * refs of the same name can only ever get the same value, and a use count keeps directories alive.
+ *
+ * @param view current view of one identifier, used instead of reading it again
+ * @param promoted owners of that identifier whose announcement is served as of this unit of work
+ */
+export async function relevantRepositories(
+  { store, repositories }: DiskParts,
+  pullRequest: PullRequest,
+  view?: IdentifierView,
+  promoted?: ReadonlySet<string>,
+): Promise<RepositoryKey[]> {
+  const found: RepositoryKey[] = [];
+  for (const identifier of new Set(pullRequest.targets.map((target) => target.identifier))) {
+    const served = identifier === view?.identifier
+      ? servedView(view, promoted)
+      : servedView(viewOf(identifier, await store.readIdentifier(identifier)));
+    for (const owner of relevantOwners(served, pullRequest)) {
+      if (await repositories.exists({ owner, identifier })) found.push({ owner, identifier });
+    }
+  }
+  return found;
+}
+
+/** The first of `candidates` that holds the commit of a pull request with all its history. */
+export async function commitHolder(
+  { repositories }: DiskParts,
+  { commit }: PullRequest,
+  candidates: readonly RepositoryKey[],
+): Promise<RepositoryKey | undefined> {
+  if (!isOid(commit)) return undefined;
+  for (const candidate of candidates) {
+    if ((await repositories.present(candidate, [commit])).get(commit) !== "commit") continue;
+    if ((await repositories.complete(candidate, [commit])).has(commit)) return candidate;
+  }
+  return undefined;
+}
+
+/**
+ * Gives `refs/nostr/<id>` its commit in every relevant repository. True when at least one has it:
+ * only then may the pull request be served.
+ */
+export async function placePullRequest(
+  parts: DiskParts,
+  pullRequest: PullRequest,
+  targets: readonly RepositoryKey[],
+): Promise<boolean> {
+  const holder = await commitHolder(parts, pullRequest, targets);
+  if (!holder) return false;
+  let placed = false;
+  for (const target of targets) {
+    const done = parts.repositories.use(target);
+    try {
+      placed = await placeIn(parts, pullRequest, holder, target) || placed;
+    } catch (error) {
+      parts.log.error("pull request could not be placed", {
+        repo: target.identifier,
+        event_id: pullRequest.event.id,
+        error: String(error),
+      });
+    } finally {
+      done();
+    }
+  }
+  return placed;
+}
+
+async function placeIn(
+  { repositories }: DiskParts,
+  { event, commit }: PullRequest,
+  holder: RepositoryKey,
+  target: RepositoryKey,
+): Promise<boolean> {
+  const name = pullRequestRef(event.id);
+  const current = (await repositories.readRefs(target)).refs.get(name);
+  if (current === commit) return true;
+  if (target !== holder && !(await repositories.complete(target, [commit])).has(commit)) {
+    if (!await repositories.copyObjects(holder, target, [commit])) return false;
+  }
+  const failed = await repositories.changeRefs(target, [refChange(name, current, commit)]);
+  return failed.length === 0;
+}
+
+/** Deletes `refs/nostr/<id>` in a repository where it points to anything but `keep`. */
+export async function clearPullRequestRef(
+  { repositories, log }: DiskParts,
+  repository: RepositoryKey,
+  id: string,
+  keep: string | undefined,
+): Promise<void> {
+  if (!await repositories.exists(repository)) return;
+  const name = pullRequestRef(id);
+  const current = (await repositories.readRefs(repository)).refs.get(name);
+  if (current === undefined || current === keep) return;
+  const failed = await repositories.changeRefs(repository, [refChange(name, current, undefined)]);
+  if (failed.length > 0) {
+    log.warn("pull request ref could not be deleted", { repo: repository.identifier, event_id: id });
+  }
+}
+
+function refChange(ref: string, oldOid: string | undefined, newOid: string | undefined) {
+  return { ref, oldOid: oldOid ?? ZERO_OID, newOid: newOid ?? ZERO_OID };
+}
+
+/**
+ * Waiting pull requests whose commit is in one of these repositories: one look per repository,
+ * however many pull requests wait.
+ */
+export async function arrivedPullRequests(
+  { repositories }: DiskParts,
+  view: IdentifierView,
+  owners: readonly string[],
+): Promise<PullRequest[]> {
+  const waiting = view.waitingPullRequests.map(({ pullRequest }) => pullRequest);
+  const commits = [...new Set(waiting.map(({ commit }) => commit).filter(isOid))];
+  const here = new Set<string>();
+  for (const owner of commits.length > 0 ? owners : []) {
+    const present = await repositories.present({ owner, identifier: view.identifier }, commits);
+    for (const commit of present.keys()) here.add(commit);
+  }
+  return waiting.filter(({ commit }) => here.has(commit));
+}

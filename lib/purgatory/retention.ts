@@ -1,0 +1,45 @@
+import { addressIdentifier, KIND, type NostrEvent } from "../nostr/mod.ts";
+import { orphanedStates, viewOf } from "../policy/mod.ts";
+import { type KeyedLock, nowSeconds } from "../world/mod.ts";
+import { applyEffects } from "./executor.ts";
+import type { ReleaseParts } from "./ports.ts";
+
+/** Most expired events handled in one pass. */
+const MAX_PURGED = 500;
+
+/** Deletes retired repositories and their events for good when they were retired before `time` (ms). */
+export async function discardRetired(
+  { store, repositories, log }: ReleaseParts,
+  time: number,
+): Promise<void> {
+  for (const { owner, identifier, retiredAt, directory } of await store.retiredBefore(time)) {
+    await repositories.discardRetired(directory);
+    await store.commit({ removeRetired: [{ owner, identifier, retiredAt }] });
+    log.info("retired repository deleted for good", { repo: identifier });
+  }
+}
+
+/** NIP-40: served events whose time passed leave; a hosted announcement takes its repository along. */
+export async function purgeExpiredEvents(parts: ReleaseParts, locks: KeyedLock): Promise<void> {
+  const expired = await parts.store.expiredServed(nowSeconds(parts.clock), MAX_PURGED);
+  const others = expired.filter(({ kind }) => kind !== KIND.announcement);
+  if (others.length > 0) await parts.store.commit({ removeEvents: others.map(({ id }) => id) });
+  for (const event of expired.filter(({ kind }) => kind === KIND.announcement)) {
+    const identifier = addressIdentifier(event)!;
+    await locks.run([identifier], () => retireExpired(parts, event, identifier));
+  }
+  if (expired.length > 0) parts.log.info("expired events removed", { count: expired.length });
+}
+
+async function retireExpired(parts: ReleaseParts, event: NostrEvent, identifier: string): Promise<void> {
+  const view = viewOf(identifier, await parts.store.readIdentifier(identifier));
+  const remaining = {
+    ...view,
+    announcements: view.announcements.filter(({ announcement, waiting }) =>
+      waiting || announcement.owner !== event.pubkey
+    ),
+  };
+  await applyEffects(parts, identifier, [
+    { type: "retire", owner: event.pubkey, reason: "expired", events: [event, ...orphanedStates(remaining)] },
+  ]);
+}

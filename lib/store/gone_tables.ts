@@ -1,0 +1,58 @@
+import { addressIdentifier, type NostrEvent } from "../nostr/mod.ts";
+import type { Reader } from "./reader.ts";
+import { textKey } from "./text_key.ts";
+import type { RetiredRepository } from "./types.ts";
+import { readRetired, RETIRED_COLUMNS } from "./waiting_rows.ts";
+
+/** Most repositories, and about the most bytes of their events, that one call returns. */
+const MAX_RETIRED = 1_000;
+const MAX_RETIRED_BYTES = 64 * 1024 * 1024;
+
+const RETIRED = `SELECT ${RETIRED_COLUMNS} FROM retired_repositories`;
+
+/** Reads tombstones and retired repositories. The methods are those of the same names of `Store`. */
+export class GoneTables {
+  readonly #reader: Reader;
+
+  /** Reads through `reader`. */
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /** See `Store.isTombstoned`. */
+  async isTombstoned(event: NostrEvent): Promise<boolean> {
+    const identifier = addressIdentifier(event);
+    const sql = `SELECT 1 FROM tombstoned_ids WHERE id = ? AND pubkey = ?
+      UNION ALL SELECT 1 FROM tombstoned_coordinates
+        WHERE kind = ? AND pubkey = ? AND identifier = ? AND until >= ?`;
+    const rows = await this.#reader.rows(sql, [
+      event.id,
+      event.pubkey,
+      BigInt(event.kind),
+      event.pubkey,
+      // Other kinds have no coordinate: nothing equals null.
+      identifier === undefined ? null : textKey(identifier),
+      BigInt(event.created_at),
+    ]);
+    return rows.length > 0;
+  }
+
+  /** See `Store.retired`. */
+  async retired(owner: string, identifier: string): Promise<readonly RetiredRepository[]> {
+    const sql = `${RETIRED} WHERE owner = ? AND identifier = ? ORDER BY retired_at DESC`;
+    return await this.#reader.usable(readRetired(await this.#reader.rows(sql, [owner, textKey(identifier)])));
+  }
+
+  /** See `Store.retiredBefore`. */
+  async retiredBefore(time: number): Promise<readonly RetiredRepository[]> {
+    const sql = `${RETIRED} WHERE rowid IN (
+        SELECT row FROM (
+          SELECT rowid AS row, sum(octet_length(json)) OVER earlier AS bytes, row_number() OVER earlier AS number
+          FROM retired_repositories WHERE retired_at < ?
+          WINDOW earlier AS (ORDER BY retired_at, rowid ROWS UNBOUNDED PRECEDING) LIMIT ?
+        ) WHERE number = 1 OR bytes <= ?
+      ) ORDER BY retired_at, rowid`;
+    const args = [BigInt(Math.ceil(time)), BigInt(MAX_RETIRED), BigInt(MAX_RETIRED_BYTES)];
+    return await this.#reader.usable(readRetired(await this.#reader.rows(sql, args)));
+  }
+}

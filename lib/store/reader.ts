@@ -1,0 +1,72 @@
+import type { ResultSet, Row } from "@libsql/client";
+import type { Logger } from "../observe/log.ts";
+import { type Clock, nowSeconds } from "../world/mod.ts";
+import type { Database, SqlValue, Statement } from "./database.ts";
+import type { DamagedRow, ReadRows } from "./waiting_rows.ts";
+import type { Writer } from "./writer.ts";
+
+/** Condition on `expires_at`, with the present ({@link Reader.now}) as its one argument (NIP-40). */
+export const UNEXPIRED = "(expires_at IS NULL OR expires_at > ?)";
+
+/** What a {@link Reader} needs. */
+export interface ReaderParts {
+  readonly database: Database;
+  readonly writer: Writer;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Reads typed rows, and moves those that are damaged to quarantine. */
+export class Reader {
+  readonly #parts: ReaderParts;
+
+  /** Reads from an open, migrated database. */
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+  }
+
+  /** The present in seconds, as a value for a statement. */
+  now(): bigint {
+    return BigInt(nowSeconds(this.#parts.clock));
+  }
+
+  /** The rows of one statement. */
+  async rows(sql: string, args: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    return (await this.#parts.database.read(sql, args)).rows;
+  }
+
+  /** The number in the first column of the first row. */
+  async number(sql: string, args: readonly SqlValue[] = []): Promise<number> {
+    return Number((await this.rows(sql, args))[0]?.[0]);
+  }
+
+  /** The results of several statements on one snapshot. */
+  async all(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
+    return await this.#parts.database.readAll(statements);
+  }
+
+  /** The usable values of a read, after moving damaged rows to the quarantine table. */
+  async usable<T>({ values, damaged }: ReadRows<T>): Promise<readonly T[]> {
+    for (const row of damaged) await this.#quarantine(row);
+    return values;
+  }
+
+  async #quarantine({ table, row, json, reason }: DamagedRow): Promise<void> {
+    const { writer, log, clock } = this.#parts;
+    log.error("a damaged database row was moved to quarantine", { table, reason, row: Number(row) });
+    // The text is compared too: the row may have been replaced by a good one since it was read.
+    const where = `FROM ${table} WHERE ${table === "events" ? "seq" : "rowid"} = ?1 AND json = ?2`;
+    const at = BigInt(Math.floor(clock.now()));
+    try {
+      await writer.run([
+        {
+          sql: `INSERT INTO quarantine (source, reason, at, json) SELECT ?3, ?4, ?5, json ${where}`,
+          args: [row, json, table, reason, at],
+        },
+        { sql: `DELETE ${where}`, args: [row, json] },
+      ]);
+    } catch (cause) {
+      log.warn("a damaged row stays where it is", { table, cause: String(cause) });
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import { ZERO_OID } from "../../lib/nostr/mod.ts";
+import type { Dice } from "../fuzz/dice.ts";
+import type { RelayClient } from "../support/relay_client.ts";
+import type { ServerProcess } from "../support/server_process.ts";
+import { stockGit, type WireClient } from "../support/wire_client.ts";
+import { libgit2 } from "../support/wire_libgit2.ts";
+import { type Action, Project, type SentState } from "./ledger.ts";
+import { isFinished, type Names, nextAction, oidsOf } from "./plan.ts";
+
+/** One life of the server, from ready to killed. */
+export interface Life {
+  readonly server: ServerProcess;
+  /** True from just before the kill: whatever fails from then on was never answered. */
+  killed: boolean;
+}
+
+/** What the clients share. */
+export interface Workshop extends Names {
+  /** The repository everybody pushes from. */
+  readonly source: string;
+}
+
+/** A user who makes one repository after another, and repeats what was not answered. */
+export class Client {
+  readonly projects: Project[] = [];
+  /** Answers received so far. */
+  answers = 0;
+  readonly #dice: Dice;
+  readonly #name: string;
+  readonly #workshop: Workshop;
+
+  constructor(name: string, dice: Dice, workshop: Workshop) {
+    this.#name = name;
+    this.#dice = dice;
+    this.#workshop = workshop;
+  }
+
+  /** Works until the server is killed. Throws when a living server answers something wrong. */
+  async work(life: Life, relay: RelayClient): Promise<void> {
+    while (!life.killed) {
+      const project = this.#current();
+      const action = nextAction(this.#dice, project, this.#workshop);
+      project.touched = true;
+      try {
+        if (action.type === "event") await this.#publish(project, action, relay);
+        else await this.#push(project, action.state, life.server, relay);
+      } catch (error) {
+        if (life.killed && !(error instanceof BrokenPromise)) return;
+        throw new Error(`${project.identifier} of ${project.owner.npub}, ${describe(action)}`, {
+          cause: error,
+        });
+      }
+      project.pending = undefined;
+      this.answers++;
+    }
+  }
+
+  #current(): Project {
+    const last = this.projects.at(-1);
+    if (last && !isFinished(last)) return last;
+    const project = new Project(`${this.#name}-${this.projects.length}`);
+    this.projects.push(project);
+    return project;
+  }
+
+  async #publish(project: Project, { sent, expected }: Action & { type: "event" }, relay: RelayClient) {
+    const { accepted, message } = await relay.publish(sent.event);
+    if (!accepted) throw new BrokenPromise(`refused: ${message}`);
+    const wrong = project.acknowledge(sent, message);
+    if (wrong) throw new BrokenPromise(wrong);
+    if (sent.promised !== expected) throw new BrokenPromise(`expected ${expected}, got "${message}"`);
+  }
+
+  /** Pushes what differs from the listing, as ngit and git do. */
+  async #push(project: Project, state: SentState, server: ServerProcess, relay: RelayClient): Promise<void> {
+    const { source, commits } = this.#workshop;
+    const client: WireClient = this.#dice.chance(70) ? libgit2 : stockGit(0);
+    const url = server.cloneUrl(project.owner.npub, project.identifier);
+    const listed = (await libgit2.list(source, url)).refs;
+    const wanted = oidsOf(state.refs, commits);
+    const names = new Set([...Object.keys(listed), ...Object.keys(wanted)].filter((ref) => ref !== "HEAD"));
+    const updates = [...names].filter((ref) => listed[ref] !== wanted[ref])
+      .map((ref) => ({ ref, newOid: wanted[ref] ?? ZERO_OID }));
+    if (updates.length > 0) {
+      const report = await client.push(source, url, updates);
+      const failed = report.filter((line) => line !== "unpack ok" && !line.startsWith("ok "));
+      if (failed.length > 0) throw new Error(`push by ${client.name}: ${failed.join("; ")}`);
+    } else if ((await relay.query({ ids: [state.event.id] })).length === 0) {
+      throw new BrokenPromise("its refs are here, but the state is not served");
+    }
+    project.pushed(state);
+  }
+}
+
+/** An answer that breaks an earlier promise: wrong even when the server died right after it. */
+class BrokenPromise extends Error {}
+
+function describe(action: Action): string {
+  const { kind, id } = action.type === "event" ? action.sent.event : action.state.event;
+  return `${action.type === "push" ? "push for " : ""}kind ${kind} ${id}`;
+}

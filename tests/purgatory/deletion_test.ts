@@ -1,0 +1,218 @@
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import type { NostrEvent } from "../../lib/nostr/mod.ts";
+import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
+import { DOMAIN, type Engine, engine, RETENTION_MS } from "../support/engine.ts";
+import { commitFile, git, newWorkTree, refsOf } from "../support/git_client.ts";
+
+const T = 1_700_000_000;
+
+const remove = (author: Signer, tags: string[][], created_at = T + 1_000) =>
+  author.sign({ kind: 5, tags, created_at });
+const address = (owner: Signer, kind = 30617) => `${kind}:${owner.pubkey}:repo`;
+
+async function waiting(world: Engine, at = T) {
+  const owner = newSigner();
+  const work = await newWorkTree(`${world.directory}/work-${owner.npub.slice(-8)}`);
+  const announcement = announce(owner, "repo", { domain: DOMAIN, created_at: at });
+  match((await world.submit(announcement)).message, /^purgatory:/);
+  return { owner, work, announcement, repository: { owner: owner.pubkey, identifier: "repo" } };
+}
+
+async function served(world: Engine) {
+  const found = await waiting(world);
+  const state = declare(found.owner, "repo", await refsOf(found.work), {
+    head: "refs/heads/main",
+    created_at: T,
+  });
+  await world.submit(state);
+  strictEqual(await world.push(found.work, found.owner.pubkey, "repo", ["refs/heads/main"]), "");
+  return { ...found, state };
+}
+
+const accepted = async (world: Engine, event: NostrEvent) =>
+  deepStrictEqual((await world.submit(event)).message, "");
+
+Deno.test("R-80 P-19 the author's request by id or coordinate removes a waiting announcement and its repository", () =>
+  engine(async (world) => {
+    for (const byId of [true, false]) {
+      const { owner, announcement, repository } = await waiting(world);
+      await accepted(world, remove(owner, [byId ? ["e", announcement.id] : ["a", address(owner)]]));
+      ok(!await world.repositories.exists(repository));
+      match((await world.submit(announcement)).message, /^invalid: accepted deletion request/);
+      match((await world.sync(announcement)).message, /^invalid: accepted deletion request/);
+      ok(!await world.repositories.exists(repository));
+    }
+  }));
+
+Deno.test("R-81 requests by other keys are stored and change nothing", () =>
+  engine(async (world) => {
+    const { owner, announcement, repository } = await waiting(world);
+    await accepted(world, remove(newSigner(), [["e", announcement.id], ["a", address(owner)]]));
+    ok(await world.repositories.exists(repository));
+    strictEqual((await world.store.waitingCounts()).active, 1);
+  }));
+
+Deno.test("R-82 a coordinate request reaches versions up to its own time, inclusive", () =>
+  engine(async (world) => {
+    const { owner, repository } = await waiting(world, T + 500);
+    await accepted(world, remove(owner, [["a", address(owner)]], T + 499));
+    ok(await world.repositories.exists(repository));
+    await accepted(world, remove(owner, [["a", address(owner)]], T + 500));
+    ok(!await world.repositories.exists(repository));
+    const newer = announce(owner, "repo", { domain: DOMAIN, created_at: T + 501 });
+    match((await world.submit(newer)).message, /^purgatory:/);
+  }));
+
+Deno.test("R-83 P-38 a deleted waiting state authorises no push", () =>
+  engine(async (world) => {
+    for (const byId of [true, false]) {
+      const { owner, work } = await waiting(world);
+      const state = declare(owner, "repo", await refsOf(work), { created_at: T });
+      await world.submit(state);
+      await accepted(world, remove(owner, [byId ? ["e", state.id] : ["a", address(owner, 30618)]]));
+      match(
+        await world.push(work, owner.pubkey, "repo", ["refs/heads/main"]),
+        /No state events in purgatory/,
+      );
+    }
+  }));
+
+Deno.test("P-39 a state deleted while its push runs: refs return to the governing state, or to what they were", () =>
+  engine(async (world) => {
+    for (const hasGoverning of [true, false]) {
+      const { owner, work, repository } = await (hasGoverning ? served(world) : waiting(world));
+      const before = (await world.repositories.readRefs(repository)).refs;
+      const tip = await commitFile(work, "next.txt", "next\n");
+      const state = declare(owner, "repo", { "refs/heads/main": tip }, { created_at: T + 10 });
+      await world.submit(state);
+      const commands = [{
+        ref: "refs/heads/main",
+        oldOid: before.get("refs/heads/main") ?? "0".repeat(40),
+        newOid: tip,
+      }];
+      const decision = await world.gate.authorise(repository, commands);
+      ok(decision.ok);
+      await git(work, "push", "-q", world.repositories.path(repository), "main");
+      await accepted(world, remove(owner, [["e", state.id]]));
+      await world.gate.settle(decision.grant, commands);
+      deepStrictEqual((await world.repositories.readRefs(repository)).refs, before);
+      ok(!await world.isServed(state.id));
+    }
+  }));
+
+Deno.test("R-84 P-46 a waiting PR is removed by its author; a placeholder by nobody", () =>
+  engine(async (world) => {
+    const { owner, work, repository } = await served(world);
+    const author = newSigner();
+    const commit = await commitFile(work, "pr.txt", "pr\n");
+    const pr = author.sign({ kind: 1618, tags: [["a", address(owner)], ["c", commit]] });
+    match((await world.submit(pr)).message, /^purgatory:/);
+    await accepted(world, remove(author, [["e", pr.id]]));
+    match((await world.submit(pr)).message, /accepted deletion request/);
+    const ref = `refs/nostr/${"ab".repeat(32)}`;
+    const commands = [{ ref, oldOid: "0".repeat(40), newOid: commit }];
+    const decision = await world.gate.authorise(repository, commands);
+    ok(decision.ok);
+    await git(work, "push", "-q", world.repositories.path(repository), `${commit}:${ref}`);
+    await world.gate.settle(decision.grant, commands);
+    await accepted(world, remove(author, [["e", "ab".repeat(32)]]));
+    ok(await world.store.placeholder("ab".repeat(32)));
+  }));
+
+Deno.test("R-85 P-10 deleting one owner's announcement keeps states another owner authorises", () =>
+  engine(async (world) => {
+    const first = await waiting(world);
+    const second = await waiting(world);
+    const states = [first, second].map(({ owner }) =>
+      declare(owner, "repo", { "refs/heads/main": "1".repeat(40) })
+    );
+    for (const state of states) await world.submit(state);
+    await accepted(world, remove(first.owner, [["a", address(first.owner)]], T + 10));
+    const { waitingStates } = await world.store.readIdentifier("repo");
+    deepStrictEqual(waitingStates.map(({ author }) => author), [second.owner.pubkey]);
+  }));
+
+Deno.test("R-86 deleting a served repository: not served, data held, brought back by a fresh announcement", () =>
+  engine(async (world) => {
+    const { owner, announcement, state, repository, work } = await served(world);
+    const refs = (await world.repositories.readRefs(repository)).refs;
+    await accepted(world, remove(owner, [["e", announcement.id]]));
+    ok(!await world.isServed(announcement.id) && !await world.isServed(state.id));
+    ok(!await world.repositories.exists(repository));
+    match(
+      await world.push(work, owner.pubkey, "repo", ["refs/heads/main"]).catch(String),
+      /RepositoryError|No repository announcement/,
+    );
+    const fresh = announce(owner, "repo", { domain: DOMAIN, created_at: T + 2_000 });
+    ok((await world.submit(fresh)).accepted);
+    ok(await world.isServed(fresh.id) && await world.isServed(state.id));
+    deepStrictEqual((await world.repositories.readRefs(repository)).refs, refs);
+  }));
+
+Deno.test("R-39 the owner of a served repository withdraws: retired, refused, not replayable, kept 90 days", () =>
+  engine(async (world) => {
+    const { owner, announcement, repository } = await served(world);
+    const away = announce(owner, "repo", { domain: "elsewhere.example", created_at: T + 100 });
+    strictEqual(
+      (await world.submit(away)).message,
+      "blocked: announcement no longer lists this service; hosting ended",
+    );
+    ok(!await world.isServed(announcement.id) && !await world.repositories.exists(repository));
+    match((await world.submit(announcement)).message, /accepted deletion request/);
+    const [retired] = await world.store.retired(owner.pubkey, "repo");
+    const path = `${world.repositories.root}/${retired!.directory}`;
+    ok((await Deno.stat(path)).isDirectory);
+    world.clock.jump(RETENTION_MS - 1);
+    await world.sweep.prune();
+    ok((await Deno.stat(path)).isDirectory);
+    world.clock.jump(2);
+    await world.sweep.prune();
+    deepStrictEqual(await world.store.retired(owner.pubkey, "repo"), []);
+    await Deno.stat(path).then(() => ok(false), () => {});
+  }));
+
+Deno.test("other events are removed by their author's request and do not come back", () =>
+  engine(async (world) => {
+    const { owner } = await served(world);
+    const author = newSigner();
+    const issue = author.sign({ kind: 1621, tags: [["a", address(owner)]] });
+    await accepted(world, issue);
+    await accepted(world, remove(newSigner(), [["e", issue.id]]));
+    ok(await world.isServed(issue.id));
+    const request = remove(author, [["e", issue.id]]);
+    await accepted(world, request);
+    ok(!await world.isServed(issue.id));
+    ok(await world.isServed(request.id));
+    match((await world.submit(issue)).message, /accepted deletion request/);
+  }));
+
+Deno.test("P-20 a request that arrives before its event keeps the event out", () =>
+  engine(async (world) => {
+    const owner = newSigner();
+    const announcement = announce(owner, "repo", { domain: DOMAIN, created_at: T });
+    await accepted(world, remove(owner, [["e", announcement.id]]));
+    match((await world.submit(announcement)).message, /accepted deletion request/);
+    ok(!await world.repositories.exists({ owner: owner.pubkey, identifier: "repo" }));
+  }));
+
+Deno.test("NIP-40 an expired announcement is retired, other expired events are purged", () =>
+  engine(async (world) => {
+    const { owner, repository } = await served(world);
+    const soon = Math.floor(world.clock.now() / 1000) + 60;
+    const expiring = announce(owner, "repo", {
+      domain: DOMAIN,
+      created_at: T + 10,
+      extraTags: [["expiration", String(soon)]],
+    });
+    await accepted(world, expiring);
+    const issue = newSigner().sign({
+      kind: 1621,
+      tags: [["a", address(owner)], ["expiration", String(soon)]],
+    });
+    await accepted(world, issue);
+    world.clock.jump(61_000);
+    await world.sweep.expire();
+    ok(!await world.repositories.exists(repository));
+    strictEqual((await world.store.retired(owner.pubkey, "repo")).length, 1);
+    deepStrictEqual(await world.store.get([issue.id, expiring.id]), []);
+  }));
