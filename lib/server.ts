@@ -50,7 +50,8 @@ export interface RunningServer {
   /** Public `host[:port]`, with the real port when it was derived. */
   readonly domain: string;
   readonly gitDataPath: string;
-  readonly relayDataPath: string;
+  /** Undefined with the memory backend. */
+  readonly relayDataPath: string | undefined;
   /** Finishes what is in flight within the configured time, then closes everything. */
   stop(): Promise<void>;
 }
@@ -75,10 +76,10 @@ export async function startServer(input: ServerInput): Promise<RunningServer> {
 
 async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningServer> {
   const { clock, random, log } = input;
-  const { gitDataPath, relayDataPath } = await claimDirectories(input.config, cleanUp);
+  const { gitDataPath, relayDataPath, statePath } = await claimDirectories(input.config, cleanUp);
   const git = await createGit({
     binary: input.config.gitBinary,
-    homePath: `${relayDataPath}/git-home`,
+    homePath: `${statePath}/.git-home`,
     clock,
     limits: input.config,
   });
@@ -190,8 +191,8 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     requestId: () => randomHex(random, 8),
     log: log.target("http"),
   }));
-  await Deno.writeTextFile(`${relayDataPath}/bound-address`, `${address}\n`);
-  cleanUp.push(() => Deno.remove(`${relayDataPath}/bound-address`));
+  await Deno.writeTextFile(`${statePath}/bound-address`, `${address}\n`);
+  cleanUp.push(() => Deno.remove(`${statePath}/bound-address`));
 
   return {
     url: `http://${address}`,
@@ -210,26 +211,30 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   };
 }
 
-/** Creates the data directories and takes possession of them for the life of the process. */
+/**
+ * Creates the data directories and takes possession of them for the life of the process. The memory
+ * backend has no relay data path, so that several such servers can share a working directory; what
+ * others keep there (`statePath`) lies with its repositories then.
+ */
 async function claimDirectories(config: Config, cleanUp: CleanUp) {
   const gitDataPath = config.usesTemporaryGitData
     ? await Deno.makeTempDir({ prefix: "ngit-grasp-git-" })
     : resolve(config.gitDataPath);
   if (config.usesTemporaryGitData) cleanUp.push(() => Deno.remove(gitDataPath, { recursive: true }));
-  const relayDataPath = resolve(config.relayDataPath);
-  const directories = [["NGIT_GIT_DATA_PATH", gitDataPath], ["NGIT_RELAY_DATA_PATH", relayDataPath]] as const;
-  for (const [option, path] of directories) {
-    try {
-      await Deno.mkdir(path, { recursive: true, mode: 0o750 });
-    } catch (error) {
-      throw new Error(
-        `${option} ${path} cannot be created: ${error instanceof Error ? error.message : error}`,
-      );
-    }
-    const lock = await lockDataDirectory(path, Deno.pid);
-    cleanUp.push(() => lock.release());
+  const relayDataPath = config.databaseBackend === "memory" ? undefined : resolve(config.relayDataPath);
+  await claim("NGIT_GIT_DATA_PATH", gitDataPath, cleanUp);
+  if (relayDataPath !== undefined) await claim("NGIT_RELAY_DATA_PATH", relayDataPath, cleanUp);
+  return { gitDataPath, relayDataPath, statePath: relayDataPath ?? gitDataPath };
+}
+
+async function claim(option: string, path: string, cleanUp: CleanUp): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    throw new Error(`${option} ${path} cannot be created: ${error instanceof Error ? error.message : error}`);
   }
-  return { gitDataPath, relayDataPath };
+  const lock = await lockDataDirectory(path, Deno.pid);
+  cleanUp.push(() => lock.release());
 }
 
 function curationRules(config: Config): CurationRules {

@@ -1,5 +1,5 @@
 import { encodeNpub, identifierProblem, isHex64 } from "../nostr/mod.ts";
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import { type Clock, type Random, randomHex } from "../world/mod.ts";
 import { type AlignmentResult, type AlignmentTarget, alignRepository } from "./alignment.ts";
 import type { Git } from "./git.ts";

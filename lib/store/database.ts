@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Client, createClient, LibsqlError, type ResultSet } from "@libsql/client";
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
 
 /** A value bound to a statement. Integers are bigint: the driver binds a number as REAL. */

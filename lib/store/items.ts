@@ -6,7 +6,7 @@ import { nextTurn } from "./turn.ts";
 import type { Item } from "./types.ts";
 
 /** Index entries looked at before other tasks get a turn. */
-const SLICE = 1_000;
+const SLICE = 500;
 /** Items sorted, and items merged, before other tasks get a turn. */
 const RUN = 4_096;
 const MERGED_PER_TURN = 16_384;

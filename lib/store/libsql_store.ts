@@ -1,5 +1,5 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import { type Clock, nowSeconds } from "../world/mod.ts";
 import type { Database } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";

@@ -1,5 +1,5 @@
 /** The store: events served, and purgatory, in one libSQL database. */
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { Database, type Statement } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";

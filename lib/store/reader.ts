@@ -1,5 +1,5 @@
 import type { ResultSet, Row } from "@libsql/client";
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import { type Clock, nowSeconds } from "../world/mod.ts";
 import type { Database, SqlValue, Statement } from "./database.ts";
 import type { DamagedRow, ReadRows } from "./waiting_rows.ts";

@@ -1,4 +1,4 @@
-import type { Logger } from "../observe/log.ts";
+import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import {
   type Database,

@@ -5,7 +5,7 @@ import { withTempDirectory } from "../support/temp.ts";
 import { Client, type Life } from "./client.ts";
 import { descendantsOf, killAll } from "./processes.ts";
 import { makeSource } from "./source.ts";
-import { verify } from "./verify.ts";
+import { expectSoundDatabase, verify } from "./verify.ts";
 
 const CLIENTS = 4;
 /** A life of the server lasts at most so long once it is ready and verified. */
@@ -42,8 +42,10 @@ export function crash({ seed, kills, progress }: CrashOptions): Promise<number> 
         if (kill > 0) progress?.(kill, ...totals(clients));
         if (kill < kills) await oneLife(server, clients, dice);
       }
+      await server.stop();
+      await expectSoundDatabase(`${dataPath}/relay/relay.db`);
     } catch (cause) {
-      throw new Error(`${chain(cause)}\nthe server's last words:\n${server.log.slice(-4_000)}`, { cause });
+      throw new Error(`${chain(cause)}\n${worthReading(server.log)}`, { cause });
     } finally {
       await server.stop();
     }
@@ -87,6 +89,13 @@ async function verifyAll(
 function totals(clients: readonly Client[]): [answers: number, repositories: number] {
   const sum = (of: (client: Client) => number) => clients.reduce((total, client) => total + of(client), 0);
   return [sum((client) => client.answers), sum((client) => client.projects.length)];
+}
+
+/** The warnings and errors of the last life, and how it ended. */
+function worthReading(log: string): string {
+  const lines = log.split("\n");
+  const loud = lines.filter((line) => /"level":"(warn|error)"/.test(line));
+  return ["warnings and errors:", ...loud.slice(-20), "last lines:", ...lines.slice(-20)].join("\n");
 }
 
 function chain(error: unknown): string {

@@ -1,4 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { createClient } from "@libsql/client";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import { tryGit } from "../support/git_client.ts";
 import type { RelayClient } from "../support/relay_client.ts";
@@ -85,4 +86,15 @@ async function expectHeld(relay: RelayClient, { states }: Project): Promise<void
   if (newest?.promised !== "held") return;
   const { accepted, message } = await relay.publish(newest.event);
   ok(accepted && message.startsWith("duplicate: in purgatory"), `a held state is answered with "${message}"`);
+}
+
+/** SQLite finds nothing wrong with the file of a stopped server. */
+export async function expectSoundDatabase(file: string): Promise<void> {
+  const database = createClient({ url: `file:${file}` });
+  try {
+    const { rows } = await database.execute("PRAGMA integrity_check");
+    deepStrictEqual(rows.map((row) => row[0]), ["ok"]);
+  } finally {
+    database.close();
+  }
 }

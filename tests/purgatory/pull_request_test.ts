@@ -101,7 +101,10 @@ Deno.test("R-69 G-52 P-52 a PR naming a maintainer reaches every owner who trust
     const [maintainer, stranger, second] = [newSigner(), newSigner(), newSigner()];
     const { owner, work, commit, repository } = await scenery(world, "repo", [maintainer.pubkey]);
     const main = (await refsOf(work))["refs/heads/main"]!;
-    ok((await world.submit(announce(maintainer, "repo", { domain: "elsewhere.example", created_at: T }))).accepted);
+    ok(
+      (await world.submit(announce(maintainer, "repo", { domain: "elsewhere.example", created_at: T })))
+        .accepted,
+    );
     for (const [signer, maintainers] of [[second, [maintainer.pubkey]], [stranger, []]] as const) {
       await world.submit(announce(signer, "repo", { domain: DOMAIN, maintainers, created_at: T }));
       await world.submit(declare(signer, "repo", { "refs/heads/main": main }, { created_at: T }));

@@ -24,8 +24,9 @@ Deno.test("P-85 every acknowledged row survives SIGKILL, with unchanged times", 
     for (const [id, identifier] of acknowledged) {
       assert.ok(await store.has(id));
       assert.ok(await store.isExpired(id));
-      const { waitingAnnouncements, waitingStates } = await store.readIdentifier(identifier);
-      for (const entries of [waitingAnnouncements, waitingStates]) {
+      const rows = await store.readIdentifier(identifier);
+      const { waitingAnnouncements, waitingStates, waitingPullRequests, placeholders } = rows;
+      for (const entries of [waitingAnnouncements, waitingStates, waitingPullRequests, placeholders]) {
         const times = entries.map((
           { firstEnteredAt, enteredAt, deadlineAt },
         ) => [firstEnteredAt, enteredAt, deadlineAt]);

@@ -131,3 +131,17 @@ Deno.test("NIP-40 expired events are neither returned nor counted, and count for
     assert.equal(await store.isRelated(reply), false);
     assert.equal(await store.isRelated(pointed), false);
   }));
+
+Deno.test("a page with large events comes whole below 64 MiB, and is cut after the newest beyond", () =>
+  withMemory(async ({ store }) => {
+    const large = (n: number) =>
+      event({ kind: 1 + n % 2, created_at: NOW - n, content: "x".repeat(7 * 1024 * 1024) + n });
+    const events = Array.from({ length: 10 }, (_, n) => large(n));
+    for (const each of events) await put(store, each);
+    await put(store, event({ kind: 3, created_at: NOW - 99 }));
+    const newest = events.map(({ id }) => id);
+    const found = await ids(store, filter({ since: NOW - 4 }));
+    assert.deepEqual(found, newest.slice(0, 5));
+    assert.deepEqual(await ids(store, filter()), newest.slice(0, 9));
+    assert.deepEqual(await ids(store, filter({ kinds: [1] }), filter({ kinds: [2] })), newest.slice(0, 9));
+  }));

@@ -68,7 +68,7 @@ export class ServerProcess {
   static async start(options: ServerOptions): Promise<ServerProcess> {
     const { command, args } = programCommand();
     await Deno.mkdir(options.dataPath, { recursive: true });
-    await Deno.remove(`${options.dataPath}/relay/bound-address`).catch(() => {});
+    await Deno.remove(`${statePath(options)}/bound-address`).catch(() => {});
     const child = new Deno.Command(command, {
       args: [...args, ...options.args ?? []],
       cwd: options.dataPath,
@@ -86,7 +86,7 @@ export class ServerProcess {
     child.status.then(() => ended = true);
     const deadline = Date.now() + START_TIMEOUT_MS;
     for (;;) {
-      const address = await Deno.readTextFile(`${options.dataPath}/relay/bound-address`).catch(() => "");
+      const address = await Deno.readTextFile(`${statePath(options)}/bound-address`).catch(() => "");
       const port = Number(/:(\d+)\s*$/.exec(address)?.[1] ?? 0);
       if (port > 0 && await isReady(port)) return new ServerProcess(child, output, drained, port);
       if (ended || Date.now() > deadline) {
@@ -152,6 +152,12 @@ export class ServerProcess {
     await this.#drained;
     return code;
   }
+}
+
+/** Where the server says on which port it listens: the memory backend has no relay data path. */
+function statePath({ dataPath, env }: ServerOptions): string {
+  const path = env?.NGIT_DATABASE_BACKEND === "memory" ? env.NGIT_GIT_DATA_PATH : env?.NGIT_RELAY_DATA_PATH;
+  return path ?? `${dataPath}/relay`;
 }
 
 async function isReady(port: number): Promise<boolean> {
