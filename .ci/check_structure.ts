@@ -12,7 +12,7 @@ const LAYERS = [
   ["config"],
   ["store"],
   ["policy"],
-  ["git"],
+  ["git", "negentropy"],
   ["purgatory"],
   ["intake"],
   ["relay", "sync"],

@@ -30,7 +30,7 @@ import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from
 /** Where the project lives; NIP-11 `software`. */
 const SOFTWARE_URL = "https://ngit.dev/grasp";
 /** NIPs implemented and covered by tests. */
-const SUPPORTED_NIPS = [1, 9, 11, 34, 40, 45, 70];
+const SUPPORTED_NIPS = [1, 9, 11, 34, 40, 45, 70, 77];
 const VERIFY_WORKERS = 2;
 const MEBIBYTE = 1 << 20;
 

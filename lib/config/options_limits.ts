@@ -57,7 +57,6 @@ export const LIMIT_OPTIONS = {
     default: "1000000",
     help: "Largest set one NEG-OPEN may cover",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_MAX_PUSH_BYTES: withDefault(kinds.uint(0), {
     default: "2147483648",

@@ -1,5 +1,5 @@
 import type { Clock } from "../world/mod.ts";
-import { type GitChild, GitProcess } from "./git_process.ts";
+import { type GitChild, GitProcess, type GitProgram } from "./git_process.ts";
 import { gitEnvironment, gitSettings, type GitVersion, isAtLeast, parseGitVersion } from "./settings.ts";
 
 /** Which transports a child may use: none unless asked for. */
@@ -20,7 +20,7 @@ export interface GitRunOptions {
 
 /** What became of a command. */
 export interface GitResult {
-  /** Exit code; 128 + signal number when killed; -1 when git could not be started. */
+  /** Exit code; 128 + signal number when killed; -1 when no process could be started. */
   readonly code: number;
   readonly stdout: Uint8Array;
   /** The last 8 KiB. May name host paths: never send it to a client as it is. */
@@ -65,10 +65,13 @@ export interface GitOptions {
 /** Prepares git. Rejects with one plain sentence when git is missing or older than 2.34. */
 export async function createGit(options: GitOptions): Promise<Git> {
   const searchPath = options.searchPath ?? DEFAULT_SEARCH_PATH;
-  const binary = await resolveBinary(options.binary, searchPath);
+  const program = {
+    git: await resolveBinary(options.binary, searchPath),
+    setsid: await findSetsid(searchPath),
+  };
   const homePath = await privateDirectory(options.homePath);
   const bare = new GitRunner(
-    binary,
+    program,
     searchPath,
     homePath,
     options.clock,
@@ -77,7 +80,7 @@ export async function createGit(options: GitOptions): Promise<Git> {
   );
   const version = await gitVersion(bare);
   const settings = gitSettings(version, options.limits.maxPushBytes);
-  return new GitRunner(binary, searchPath, homePath, options.clock, version, settings);
+  return new GitRunner(program, searchPath, homePath, options.clock, version, settings);
 }
 
 /** Asks git for its version. Rejects when it is not git or older than 2.34. */
@@ -92,14 +95,30 @@ export async function gitVersion(git: Pick<Git, "run">): Promise<GitVersion> {
 }
 
 async function resolveBinary(binary: string, searchPath: string): Promise<string> {
-  const candidates = binary.includes("/")
-    ? [binary]
-    : searchPath.split(":").filter((folder) => folder !== "").map((folder) => `${folder}/${binary}`);
+  const candidates = binary.includes("/") ? [binary] : inSearchPath(binary, searchPath);
+  const path = await firstFile(candidates);
+  if (path === undefined) throw new Error(`git was not found as '${binary}'`);
+  return await Deno.realPath(path);
+}
+
+/** setsid(1), when it is installed and may be run. Its links are kept: busybox goes by the name it is called. */
+async function findSetsid(searchPath: string): Promise<string | undefined> {
+  const command = await firstFile(inSearchPath("setsid", searchPath));
+  if (command === undefined) return undefined;
+  const { state } = await Deno.permissions.query({ name: "run", command });
+  return state === "granted" ? command : undefined;
+}
+
+function inSearchPath(name: string, searchPath: string): readonly string[] {
+  return searchPath.split(":").filter((folder) => folder !== "").map((folder) => `${folder}/${name}`);
+}
+
+async function firstFile(candidates: readonly string[]): Promise<string | undefined> {
   for (const candidate of candidates) {
     const file = await Deno.stat(candidate).catch(() => undefined);
-    if (file?.isFile) return await Deno.realPath(candidate);
+    if (file?.isFile) return candidate;
   }
-  throw new Error(`git was not found as '${binary}'`);
+  return undefined;
 }
 
 async function privateDirectory(path: string): Promise<string> {
@@ -111,7 +130,7 @@ class GitRunner implements Git {
   readonly #processes = new Set<GitProcess>();
 
   constructor(
-    readonly binary: string,
+    readonly program: GitProgram,
     readonly searchPath: string,
     readonly homePath: string,
     readonly clock: Clock,
@@ -176,7 +195,7 @@ class GitRunner implements Git {
       settings: this.settings,
       ...options,
     });
-    const process = new GitProcess(this.binary, args, env, this.homePath, this.clock);
+    const process = new GitProcess(this.program, args, env, this.homePath, this.clock);
     this.#processes.add(process);
     process.ended.then(() => this.#processes.delete(process));
     return process;

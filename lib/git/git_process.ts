@@ -19,6 +19,16 @@ export interface GitChild {
   kill(): void;
 }
 
+/** What is run, both as absolute paths. */
+export interface GitProgram {
+  readonly git: string;
+  /**
+   * setsid(1), which gives git a process group of its own and becomes it. Undefined: the runtime makes
+   * the group, and forks the whole server for it, which stops every other request meanwhile.
+   */
+  readonly setsid: string | undefined;
+}
+
 /** How much of standard error is kept: its end says what went wrong. */
 const STDERR_BYTES = 8 * 1024;
 /** From TERM to KILL. */
@@ -35,21 +45,22 @@ export class GitProcess implements GitChild {
   #stderr = new Uint8Array();
   #killing = false;
 
-  /** Starts the child. Throws when the program cannot be started. */
+  /** Starts the child. Throws when no process can be started; git itself failing to start is exit code 126 or 127. */
   constructor(
-    binary: string,
+    program: GitProgram,
     args: readonly string[],
     env: Record<string, string>,
     cwd: string,
     clock: Clock,
   ) {
     this.#clock = clock;
-    this.#process = new Deno.Command(binary, {
-      args: [...args],
+    const { git, setsid } = program;
+    this.#process = new Deno.Command(setsid ?? git, {
+      args: setsid === undefined ? [...args] : [git, ...args],
       env,
       cwd,
       clearEnv: true,
-      detached: true,
+      detached: setsid === undefined,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -75,6 +86,15 @@ export class GitProcess implements GitChild {
   #signalGroup(signal: Deno.Signal): void {
     try {
       Deno.kill(-this.#process.pid, signal);
+    } catch {
+      this.#signalAlone(signal);
+    }
+  }
+
+  /** No such group: setsid has not made it yet, so there are no helpers either, or all have ended. */
+  #signalAlone(signal: Deno.Signal): void {
+    try {
+      this.#process.kill(signal);
     } catch {
       // It ended by itself.
     }

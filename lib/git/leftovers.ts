@@ -1,16 +1,16 @@
 import { decodeNpub } from "../nostr/mod.ts";
 import { directoriesIn, isCreationName } from "./repository_names.ts";
 
-/** A lock file this old belongs to nobody. */
-const STALE_LOCK_MS = 3_600_000;
+/** A lock file this old belongs to nobody while the server runs. */
+export const STALE_LOCK_MS = 3_600_000;
 /** Entries looked at per repository when searching for lock files. */
 const MAX_ENTRIES = 200_000;
 
 /**
  * Removes what killed git children leave in a repository nobody uses: quarantine directories,
- * temporary packs, and lock files older than one hour at `now` (ms).
+ * temporary packs, and lock files last changed before `locksBefore` (ms).
  */
-export async function removeLeftovers(path: string, now: number): Promise<void> {
+export async function removeLeftovers(path: string, locksBefore: number): Promise<void> {
   for (const name of await namesIn(`${path}/objects`)) {
     if (/^(tmp_objdir-)?incoming-/.test(name) || name.startsWith("tmp_objdir-")) {
       await removeTree(`${path}/objects/${name}`);
@@ -19,7 +19,14 @@ export async function removeLeftovers(path: string, now: number): Promise<void> 
   for (const name of await namesIn(`${path}/objects/pack`)) {
     if (name.startsWith("tmp_")) await removeTree(`${path}/objects/pack/${name}`);
   }
-  await removeStaleLocks(path, now);
+  for (const { file, changedAt } of await lockFiles(path)) {
+    if (changedAt < locksBefore) await removeTree(file);
+  }
+}
+
+/** True when some git process left, or holds, a lock in the repository. */
+export async function hasLocks(path: string): Promise<boolean> {
+  return (await lockFiles(path)).length > 0;
 }
 
 /** Removes repositories under `root` that were still being created when the server stopped. */
@@ -32,24 +39,32 @@ export async function removeStaleCreations(root: string): Promise<void> {
   }
 }
 
-async function removeStaleLocks(path: string, now: number): Promise<void> {
+interface LockFile {
+  readonly file: string;
+  /** Milliseconds. */
+  readonly changedAt: number;
+}
+
+async function lockFiles(path: string): Promise<LockFile[]> {
+  const found: LockFile[] = [];
+  for (const name of await namesIn(path)) await addLock(found, `${path}/${name}`);
   const folders = [`${path}/refs`];
-  for (const name of await namesIn(path)) await removeIfStale(`${path}/${name}`, now);
   for (let looked = 0; folders.length > 0 && looked < MAX_ENTRIES;) {
     const folder = folders.pop()!;
     for (const name of await namesIn(folder)) {
       looked++;
       const entry = await Deno.lstat(`${folder}/${name}`).catch(() => undefined);
       if (entry?.isDirectory) folders.push(`${folder}/${name}`);
-      else await removeIfStale(`${folder}/${name}`, now);
+      else await addLock(found, `${folder}/${name}`);
     }
   }
+  return found;
 }
 
-async function removeIfStale(file: string, now: number): Promise<void> {
+async function addLock(found: LockFile[], file: string): Promise<void> {
   if (!file.endsWith(".lock")) return;
   const entry = await Deno.lstat(file).catch(() => undefined);
-  if (entry?.isFile && entry.mtime && now - entry.mtime.getTime() > STALE_LOCK_MS) await removeTree(file);
+  if (entry?.isFile && entry.mtime) found.push({ file, changedAt: entry.mtime.getTime() });
 }
 
 async function namesIn(path: string): Promise<string[]> {

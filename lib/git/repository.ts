@@ -4,7 +4,7 @@ import { type Clock, type Random, randomHex } from "../world/mod.ts";
 import { type AlignmentResult, type AlignmentTarget, alignRepository } from "./alignment.ts";
 import type { Git } from "./git.ts";
 import { withoutHostPaths } from "./host_paths.ts";
-import { removeLeftovers, removeStaleCreations } from "./leftovers.ts";
+import { hasLocks, removeLeftovers, removeStaleCreations, STALE_LOCK_MS } from "./leftovers.ts";
 import { completeObjects, copyObjects, type ObjectType, presentObjects } from "./objects.ts";
 import { changeRefs, readRefs, type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
@@ -25,6 +25,8 @@ export interface RepositoriesOptions {
 }
 
 const TIMEOUT_MS = 60_000;
+/** How long a git child of a killed server may need to end. */
+const ORPHAN_GRACE_MS = 1_000;
 
 /** Kept in each repository as well, so that the directory can be taken over by another server. */
 const PERSISTED_CONFIG = `[uploadpack]
@@ -242,7 +244,17 @@ export class Repositories {
   /** Removes what killed children left behind, unless others than `ownUses` use the repository. */
   async cleanLeftovers(ref: RepositoryRef, ownUses = 0): Promise<void> {
     if (this.uses(ref) > ownUses) return;
-    await removeLeftovers(this.path(ref), this.#options.clock.now());
+    await removeLeftovers(this.path(ref), this.#options.clock.now() - STALE_LOCK_MS);
+  }
+
+  /**
+   * The same at start, when every lock is left over: a child of the killed server outlives it only
+   * until it notices that nobody listens, so locks get a moment to go by themselves.
+   */
+  async cleanAfterCrash(ref: RepositoryRef): Promise<void> {
+    const path = this.path(ref);
+    if (await hasLocks(path)) await this.#options.clock.sleep(ORPHAN_GRACE_MS);
+    await removeLeftovers(path, Infinity);
   }
 
   /** Number of repositories on disk, kept in memory since {@link recount}. */

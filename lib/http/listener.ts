@@ -1,4 +1,6 @@
 import { plain, setCommonHeaders } from "./common_headers.ts";
+import { setNoDelay } from "./no_delay.ts";
+import { rawPathOf } from "./raw_path.ts";
 
 /** Answers one request; `peer` is the address of the TCP peer. */
 export type Handler = (request: Request, peer: string) => Promise<Response>;
@@ -6,6 +8,8 @@ export type Handler = (request: Request, peer: string) => Promise<Response>;
 /** A bound port. Requests get 503 until {@link Listener.serve} and after {@link Listener.refuse}. */
 export interface Listener {
   readonly port: number;
+  /** Whether small writes are sent at once; see {@link setNoDelay}. */
+  readonly noDelay: boolean;
   /** Starts answering. */
   serve(handler: Handler): void;
   /** New requests get 503, the health paths excepted; what is in flight goes on. */
@@ -32,7 +36,7 @@ export function bind(address: { readonly hostname: string; readonly port: number
       onListen: () => {},
       onError: () => unavailable(),
       handler: (request, { remoteAddr }) => {
-        const admitted = handler && (!refusing || HEALTH_PATHS.test(new URL(request.url).pathname));
+        const admitted = handler && (!refusing || HEALTH_PATHS.test(rawPathOf(request)));
         return admitted ? handler!(request, (remoteAddr as Deno.NetAddr).hostname) : unavailable();
       },
     });
@@ -42,6 +46,7 @@ export function bind(address: { readonly hostname: string; readonly port: number
   }
   return {
     port: server.addr.port,
+    noDelay: setNoDelay(server.addr.port),
     serve: (next) => void (handler = next),
     refuse: () => void (refusing = true),
     close: async (graceMs) => {

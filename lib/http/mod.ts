@@ -1,5 +1,7 @@
 /** The listener's face: routing, common headers, pages, health. */
 export { clientAddress } from "./client_address.ts";
 export { bind, type Listener } from "./listener.ts";
-export type { Site } from "./pages.ts";
+export { repositoryFacts } from "./repository_facts.ts";
+export { createReadiness, type Readiness } from "./readiness.ts";
 export { createHandler, type Routes } from "./router.ts";
+export type { RepositoryFacts, Site } from "./site.ts";

@@ -2,7 +2,14 @@ import { decodeNpub, identifierProblem } from "../nostr/mod.ts";
 import type { HttpRoute, Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { plain, preflight, setCommonHeaders, withoutBody } from "./common_headers.ts";
-import { landingPage, notFoundPage, repositoryNotFoundPage, repositoryPage, type Site } from "./pages.ts";
+import { revalidated } from "./conditional.ts";
+import { landingPage } from "./landing_page.ts";
+import { notFoundPage, repositoryNotFoundPage } from "./not_found_pages.ts";
+import { decodePath, rawPathOf, repositoryPath } from "./raw_path.ts";
+import { repositoryPage } from "./repository_page.ts";
+import { bodyProblem, headersTooLarge } from "./request_limits.ts";
+import type { RepositoryFacts, Site } from "./site.ts";
+import { staticFile } from "./static_files.ts";
 
 /** Handlers the router chooses between; each is a part of its own. */
 export interface Routes {
@@ -18,10 +25,14 @@ export interface Routes {
   /** Address of the client behind trusted proxies. */
   clientAddress(request: Request, peer: string): string;
   repositoryExists(owner: string, identifier: string): Promise<boolean>;
+  /** What the page of an existing repository may tell; undefined when no event about it is known. */
+  repositoryFacts?(owner: string, identifier: string): Promise<RepositoryFacts | undefined>;
   /** `/metrics`, for clients that may read it; undefined for others. */
   metrics(clientAddress: string): Promise<Response | undefined>;
   /** Names of the readiness checks that fail. */
   failingChecks(): Promise<readonly string[]>;
+  /** Members added to the readiness answer for clients that may read metrics; undefined for others. */
+  readinessDetails?(clientAddress: string): Readonly<Record<string, unknown>> | undefined;
   /** Counts one finished request. */
   finished(route: HttpRoute, status: number, durationMs: number): void;
   readonly clock: Clock;
@@ -30,142 +41,144 @@ export interface Routes {
   readonly log: Logger;
 }
 
+/** A request on its way through the routing table. */
+interface Visit {
+  readonly routes: Routes;
+  readonly request: Request;
+  /** Raw path, see {@link rawPathOf}. */
+  readonly path: string;
+  readonly clientAddress: string;
+}
+
 const GIT_PATH = /^\/[^/]+\/[^/]+\.git\/(?:info\/refs|git-upload-pack|git-receive-pack)$/;
+/** `/<npub>/<identifier>`, with or without `.git` and a slash behind it. */
+const REPOSITORY_PATH = /^\/([^/]+)\/([^/]+?)(\.git)?(\/)?$/;
 const PAGE_METHODS = new Set(["GET", "HEAD"]);
-const MAX_PAGE_BODY_BYTES = 64 * 1024;
 
 /** One handler for the listener: routes, adds the common headers, and survives every fault. */
 export function createHandler(routes: Routes): (request: Request, peer: string) => Promise<Response> {
   return async (request, peer) => {
-    const rawPath = pathOf(request);
+    const path = rawPathOf(request);
     const startedAt = routes.clock.now();
     let response: Response;
     try {
-      response = await route(routes, request, rawPath, peer);
+      response = await route(routes, request, path, peer);
     } catch (error) {
       const id = routes.requestId();
       routes.log.error("request failed", { request_id: id, method: request.method, error: String(error) });
       response = plain(500, `internal error, request ${id}`);
     }
     setCommonHeaders(response.headers);
-    const name = routeName(rawPath, response);
-    const durationMs = routes.clock.now() - startedAt;
-    routes.finished(name, response.status, durationMs);
-    const record = name.startsWith("git_")
-      ? "info"
-      : name === "health" || name === "metrics"
-      ? "trace"
-      : "debug";
-    routes.log[record]("request", {
-      method: request.method,
-      route: name,
-      status: response.status,
-      duration_ms: durationMs,
-    });
+    account(routes, request.method, path, response, routes.clock.now() - startedAt);
     return response;
   };
 }
 
+/** Counts and logs one finished request. */
+function account(routes: Routes, method: string, path: string, response: Response, durationMs: number): void {
+  const route = routeName(path, response);
+  routes.finished(route, response.status, durationMs);
+  const isProbe = route === "health" || route === "metrics";
+  const level = route.startsWith("git_") ? "info" : isProbe ? "trace" : "debug";
+  routes.log[level]("request", { method, route, status: response.status, duration_ms: durationMs });
+}
+
 /** The class of a request, from a closed list: paths are written by strangers. */
-function routeName(path: string, response: Response): HttpRoute {
-  if (response.headers.get("Content-Type") === "application/nostr+json") return "nip11";
+function routeName(path: string, { status, headers }: Response): HttpRoute {
+  if (headers.get("Content-Type") === "application/nostr+json") return "nip11";
+  if (path.startsWith("/prs/")) return "prs";
   if (path.endsWith("/info/refs")) return "git_info_refs";
   if (path.endsWith("/git-upload-pack")) return "git_upload_pack";
   if (path.endsWith("/git-receive-pack")) return "git_receive_pack";
   if (path === "/") return "landing";
   if (path === "/metrics") return "metrics";
   if (/^\/(?:healthz?|readyz?)$/.test(path)) return "health";
-  return response.status === 200 && path.endsWith(".git") ? "repo_page" : "not_found";
-}
-
-/** Path as sent, query removed. The URL parser has collapsed dot segments; handlers validate the result. */
-function pathOf(request: Request): string {
-  const afterOrigin = request.url.slice(request.url.indexOf("/", request.url.indexOf("://") + 3));
-  return afterOrigin.split(/[?#]/, 1)[0]!;
+  if (/^\/(?:icon\.png|favicon\.ico|robots\.txt)$/.test(path)) return "static";
+  return status < 400 && REPOSITORY_PATH.test(path) ? "repo_page" : "not_found";
 }
 
 /** The routing table; first match wins. */
-async function route(routes: Routes, request: Request, rawPath: string, peer: string): Promise<Response> {
+async function route(routes: Routes, request: Request, path: string, peer: string): Promise<Response> {
   if (request.method === "OPTIONS") return preflight();
-  if (GIT_PATH.test(rawPath)) {
-    const answer = await routes.git(request, rawPath);
+  if (headersTooLarge(request.headers)) return plain(431, "request headers too large");
+  if (GIT_PATH.test(path)) {
+    const answer = await routes.git(request, path);
     if (answer) return answer;
   }
-  const clientAddress = routes.clientAddress(request, peer);
-  if (routes.isUpgrade(request)) return routes.relay(request, clientAddress);
-  const answer = await routePage(routes, request, rawPath, clientAddress);
+  const visit = { routes, request, path, clientAddress: routes.clientAddress(request, peer) };
+  if (!path.startsWith("/prs/") && routes.isUpgrade(request)) {
+    return routes.relay(request, visit.clientAddress);
+  }
+  const answer = await bodyProblem(request, routes.clock) ??
+    await revalidated(request, await routePage(visit));
   return request.method === "HEAD" ? await withoutBody(answer) : answer;
 }
 
-async function routePage(
-  routes: Routes,
-  request: Request,
-  path: string,
-  clientAddress: string,
-): Promise<Response> {
+async function routePage(visit: Visit): Promise<Response> {
+  const { routes, request, path } = visit;
   const isPost = request.method === "POST" && path === "/";
-  const information = PAGE_METHODS.has(request.method) || isPost
-    ? routes.relayInformation(request, path)
-    : undefined;
-  if (information) return information;
-  if (!PAGE_METHODS.has(request.method)) return await refuseMethod(request);
-  const repository = /^\/([^/]+)\/([^/]+\.git)$/.exec(path);
-  if (repository) return await repositoryAnswer(routes, repository[1]!, repository[2]!);
+  if (!PAGE_METHODS.has(request.method) && !isPost) return methodNotAllowed();
+  if (path.startsWith("/prs/")) return plain(404, "Git error: repository not found");
+  const decoded = decodePath(path);
+  if (decoded === undefined) return plain(400, "malformed percent-encoding in path");
+  return await fixedPath(visit) ?? await repositoryAnswer(visit) ?? routes.relayInformation(request, path) ??
+    (isPost ? methodNotAllowed() : otherPage(visit, decoded));
+}
+
+/** Paths whose answer does not depend on `Accept`. */
+async function fixedPath({ routes, path, clientAddress }: Visit): Promise<Response | undefined> {
   switch (path) {
-    case "/":
-      return landingPage(routes.site);
     case "/healthz":
     case "/health":
       return json(200, { status: "ok" });
     case "/readyz":
     case "/ready":
-      return await readiness(routes);
+      return await readiness(routes, clientAddress);
     case "/metrics":
       return await routes.metrics(clientAddress) ?? notFoundPage(routes.site, path);
     default:
-      return notFoundPage(routes.site, decodeForDisplay(path));
+      return staticFile(path);
   }
 }
 
-async function repositoryAnswer(routes: Routes, npub: string, segment: string): Promise<Response> {
-  const identifier = decodeSegment(segment)?.replace(/\.git$/, "");
-  if (identifier === undefined) return plain(400, "malformed percent-encoding in path");
+function otherPage({ routes, path }: Visit, decoded: string): Response {
+  if (path === "/") return landingPage(routes.site);
+  const response = notFoundPage(routes.site, decoded);
+  response.headers.set("Vary", "Accept");
+  return response;
+}
+
+/** The page of a repository, its 404, or the way to its one spelling; undefined for other paths. */
+async function repositoryAnswer({ routes, path }: Visit): Promise<Response | undefined> {
+  const [, npub, segment, suffix, slash] = REPOSITORY_PATH.exec(path) ?? [];
+  if (npub === undefined || segment === undefined) return undefined;
   const owner = decodeNpub(npub);
-  const exists = owner !== undefined && identifierProblem(identifier) === undefined &&
-    await routes.repositoryExists(owner, identifier);
-  return exists
-    ? repositoryPage(routes.site, npub, identifier)
-    : repositoryNotFoundPage(routes.site, npub, identifier);
+  const identifier = decodePath(segment)!;
+  const isName = owner !== undefined && identifierProblem(identifier) === undefined;
+  const exists = isName && await routes.repositoryExists(owner, identifier);
+  if (!exists) {
+    return suffix && !slash ? repositoryNotFoundPage(routes.site, npub, identifier) : undefined;
+  }
+  if (!suffix || slash) {
+    return new Response(null, { status: 308, headers: { Location: repositoryPath(npub, identifier) } });
+  }
+  return repositoryPage(routes.site, npub, identifier, await routes.repositoryFacts?.(owner, identifier));
 }
 
-/** An oversized body is refused without being read; a small one is ignored. */
-async function refuseMethod(request: Request): Promise<Response> {
-  const tooLarge = Number(request.headers.get("content-length") ?? 0) > MAX_PAGE_BODY_BYTES;
-  await request.body?.cancel();
-  return tooLarge
-    ? plain(413, "request body too large")
-    : plain(405, "method not allowed", { Allow: "GET, HEAD, OPTIONS" });
+function methodNotAllowed(): Response {
+  return plain(405, "method not allowed", { Allow: "GET, HEAD, OPTIONS" });
 }
 
-async function readiness(routes: Routes): Promise<Response> {
+async function readiness(routes: Routes, clientAddress: string): Promise<Response> {
   const failing = await routes.failingChecks();
-  return failing.length === 0 ? json(200, { status: "ready" }) : json(503, { status: "not_ready", failing });
+  const details = routes.readinessDetails?.(clientAddress);
+  return failing.length === 0
+    ? json(200, { status: "ready", ...details })
+    : json(503, { status: "not_ready", failing, ...details });
 }
 
 function json(status: number, value: unknown): Response {
   const response = Response.json(value, { status });
   response.headers.set("Cache-Control", "no-store");
   return response;
-}
-
-function decodeSegment(segment: string): string | undefined {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return undefined; // malformed escapes are the client's mistake, answered with 400
-  }
-}
-
-function decodeForDisplay(path: string): string {
-  return decodeSegment(path) ?? path;
 }

@@ -72,7 +72,8 @@ export class Intake {
     const blacklisted = authorRefusal(event.pubkey, rules);
     if (blacklisted) return blacklisted;
     if (await store.has(event.id)) return { ok: true, outcome: "duplicate", message: STORED_ALREADY_MESSAGE };
-    if (await store.isTombstoned(event)) {
+    // A deletion request cannot be deleted (NIP-09).
+    if (event.kind !== KIND.deletion && await store.isTombstoned(event)) {
       return refuse("invalid", "deleted", "accepted deletion request for this event");
     }
     const now = nowSeconds(clock);

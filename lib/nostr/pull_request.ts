@@ -10,7 +10,9 @@ export const MAX_PULL_REQUEST_TARGETS = 20;
 /** A pull request or pull request update (NIP-34 kinds 1618 and 1619), as far as this server reads it. */
 export interface PullRequest {
   readonly event: NostrEvent;
-  /** The first `c` value, verbatim; a value that is no object id never reaches git. */
+  /** The first `c` value, verbatim. */
+  readonly declaredCommit: string;
+  /** The same in lower case; a value that is no object id never reaches git. */
   readonly commit: string;
   /** The repositories its well-formed `30617` coordinates name, without repetition. */
   readonly targets: readonly { readonly owner: string; readonly identifier: string }[];
@@ -23,8 +25,8 @@ export function isPullRequest(kind: number): boolean {
 
 /** Reads a pull request, or says why it is refused. */
 export function parsePullRequest(event: NostrEvent): { ok: true; pullRequest: PullRequest } | Refusal {
-  const commit = firstTagValue(event, "c");
-  if (commit === undefined) {
+  const declaredCommit = firstTagValue(event, "c");
+  if (declaredCommit === undefined) {
     return refuse("invalid", "invalid", `Failed to check git data: PR event ${event.id} has no 'c' tag`);
   }
   const targets = new Map<string, { owner: string; identifier: string }>();
@@ -35,7 +37,8 @@ export function parsePullRequest(event: NostrEvent): { ok: true; pullRequest: Pu
     targets.set(`${pubkey}:${identifier}`, { owner: pubkey, identifier });
     if (targets.size === MAX_PULL_REQUEST_TARGETS) break;
   }
-  return { ok: true, pullRequest: { event, commit: commit.toLowerCase(), targets: [...targets.values()] } };
+  const commit = declaredCommit.toLowerCase();
+  return { ok: true, pullRequest: { event, declaredCommit, commit, targets: [...targets.values()] } };
 }
 
 /** The ref that holds the tip of a pull request. */

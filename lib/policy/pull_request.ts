@@ -84,14 +84,17 @@ export function decidePullRequest(input: PullRequestCase): Decision {
 
 /** The effects that put a new pull request into purgatory. */
 export function holdPullRequest(pullRequest: PullRequest, source: WaitingSource, now: number): Effect[] {
+  const { event, declaredCommit, targets } = pullRequest;
   const row: WaitingPullRequest = {
-    ...pullRequest,
+    event,
+    commit: declaredCommit,
+    targets,
     source,
     firstEnteredAt: now,
     enteredAt: now,
     deadlineAt: now + DURATION.pullRequestMs,
   };
-  return [{ type: "holdPullRequest", row }, { type: "forgetExpired", id: pullRequest.event.id }];
+  return [{ type: "holdPullRequest", row }, { type: "forgetExpired", id: event.id }];
 }
 
 /** A user's copy of a synced waiting pull request makes it direct and restarts its window. */

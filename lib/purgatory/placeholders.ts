@@ -4,6 +4,9 @@ import type { Placeholder, RepositoryKey } from "../store/mod.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
 import type { ReleaseParts } from "./ports.ts";
 
+/** Most repositories remembered for one placeholder. */
+const MAX_PLACEHOLDER_REPOSITORIES = 1_000;
+
 /** What is known about the event id of each `refs/nostr/` command, by ref; malformed refs are missing. */
 export async function knowledgeOf(
   { store }: ReleaseParts,
@@ -19,7 +22,7 @@ export async function knowledgeOf(
 
 async function lookUp(store: ReleaseParts["store"], id: string): Promise<PullRequestKnowledge> {
   const waiting = await store.waitingPullRequest(id);
-  if (waiting) return { type: "waiting", id, commit: waiting.commit };
+  if (waiting) return { type: "waiting", id, commit: waiting.commit.toLowerCase() };
   const [served] = await store.get([id]);
   if (served) {
     if (!isPullRequest(served.kind)) return { type: "otherKind", id };
@@ -77,7 +80,7 @@ async function keepPlaceholder(
   const placeholder: Placeholder = {
     id,
     commit,
-    repositories: [...others, repository],
+    repositories: [...others, repository].slice(-MAX_PLACEHOLDER_REPOSITORIES),
     firstEnteredAt: existing?.firstEnteredAt ?? now,
     enteredAt: now,
     deadlineAt: now + DURATION.placeholderMs,

@@ -95,6 +95,7 @@ export class StatePushGate implements PushGate {
   async #takeBack(repository: RepositoryRef, applied: readonly RefCommand[]): Promise<void> {
     const { store, repositories, log } = this.#parts;
     const branches = applied.filter(({ ref }) => /^refs\/(heads|tags)\//.test(ref));
+    if (!await repositories.exists(repository)) return;
     const view = viewOf(repository.identifier, await store.readIdentifier(repository.identifier));
     if (branches.length === 0 || candidateStates(view, repository.owner).length > 0) return;
     const back = branches.map(({ ref, oldOid, newOid }) => ({ ref, oldOid: newOid, newOid: oldOid }));

@@ -39,7 +39,9 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
     })),
   });
   for (const row of pending.announcements) await recreate(parts, row);
-  for (const { owner, identifier } of [...await store.dirtyMarks(), ...pending.announcements]) {
+  const dirty = await store.dirtyMarks();
+  for (const mark of dirty) await parts.repositories.cleanAfterCrash(mark);
+  for (const { owner, identifier } of [...dirty, ...pending.announcements]) {
     try {
       await locks.run([identifier], () => release(parts, { identifier, receivedBy: owner }));
     } catch (error) {
@@ -64,7 +66,6 @@ async function recreate(
 ): Promise<void> {
   try {
     await repositories.ensure({ owner, identifier });
-    await repositories.cleanLeftovers({ owner, identifier });
   } catch (error) {
     log.error("repository could not be recreated", { repo: identifier, error: String(error) });
   }

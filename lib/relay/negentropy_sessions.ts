@@ -10,7 +10,7 @@ import {
   respond,
   runSliced,
   VERSION_MESSAGE,
-} from "./negentropy/mod.ts";
+} from "../negentropy/mod.ts";
 import type { NegentropyCapacity } from "./negentropy_capacity.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RelayBounds, RelayLimits, RelayMetrics, RelayStore } from "./ports.ts";

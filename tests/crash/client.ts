@@ -4,8 +4,8 @@ import type { RelayClient } from "../support/relay_client.ts";
 import type { ServerProcess } from "../support/server_process.ts";
 import { stockGit, type WireClient } from "../support/wire_client.ts";
 import { libgit2 } from "../support/wire_libgit2.ts";
-import { type Action, Project, type SentState } from "./ledger.ts";
-import { isFinished, type Names, nextAction, oidsOf } from "./plan.ts";
+import { type Action, type EventAction, Project, type SentState } from "./ledger.ts";
+import { duringPush, isFinished, type Names, nextAction, oidsOf } from "./plan.ts";
 
 /** One life of the server, from ready to killed. */
 export interface Life {
@@ -43,7 +43,7 @@ export class Client {
       project.touched = true;
       try {
         if (action.type === "event") await this.#publish(project, action, relay);
-        else await this.#push(project, action.state, life.server, relay);
+        else await this.#pushBesideEvents(project, action.state, life.server, relay);
       } catch (error) {
         if (life.killed && !(error instanceof BrokenPromise)) return;
         throw new Error(`${project.identifier} of ${project.owner.npub}, ${describe(action)}`, {
@@ -63,12 +63,22 @@ export class Client {
     return project;
   }
 
-  async #publish(project: Project, { sent, expected }: Action & { type: "event" }, relay: RelayClient) {
+  async #publish(project: Project, { sent, expected }: EventAction, relay: RelayClient) {
     const { accepted, message } = await relay.publish(sent.event);
     if (!accepted) throw new BrokenPromise(`refused: ${message}`);
     const wrong = project.acknowledge(sent, message);
     if (wrong) throw new BrokenPromise(wrong);
     if (sent.promised !== expected) throw new BrokenPromise(`expected ${expected}, got "${message}"`);
+  }
+
+  async #pushBesideEvents(project: Project, state: SentState, server: ServerProcess, relay: RelayClient) {
+    const event = duringPush(this.#dice, project, this.#workshop);
+    const results = await Promise.allSettled([
+      this.#push(project, state, server, relay),
+      event && this.#publish(project, event, relay),
+    ]);
+    const reasons = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
+    if (reasons.length > 0) throw reasons.find((reason) => reason instanceof BrokenPromise) ?? reasons[0];
   }
 
   /** Pushes what differs from the listing, as ngit and git do. */

@@ -19,15 +19,16 @@ export interface SentState extends Sent {
   readonly head: string;
 }
 
+/** An event to send. */
+export interface EventAction {
+  readonly type: "event";
+  readonly sent: Sent;
+  /** What an undisturbed server has to answer. */
+  readonly expected: "held" | "served";
+}
+
 /** What a client does next; kept until its answer arrived, so that it is repeated after a crash. */
-export type Action =
-  | {
-    readonly type: "event";
-    readonly sent: Sent;
-    /** What an undisturbed server has to answer. */
-    readonly expected: "held" | "served";
-  }
-  | { readonly type: "push"; readonly state: SentState };
+export type Action = EventAction | { readonly type: "push"; readonly state: SentState };
 
 /** One repository and everything that was ever sent about it, oldest first. */
 export class Project {

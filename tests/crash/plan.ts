@@ -1,6 +1,6 @@
 import type { Dice } from "../fuzz/dice.ts";
 import { announce, declare } from "../support/keys.ts";
-import type { Action, Project, Sent, SentState } from "./ledger.ts";
+import type { Action, EventAction, Project, Sent, SentState } from "./ledger.ts";
 import { COMMITS } from "./source.ts";
 
 const MAIN = "refs/heads/main";
@@ -52,8 +52,17 @@ function decide(dice: Dice, project: Project, names: Names): Action {
   }
 }
 
-function announcement(project: Project, { domain }: Names): Action {
-  const { owner, identifier, announcements, states } = project;
+/** Now and then the owner edits the announcement from another program while a push is running. */
+export function duringPush(dice: Dice, project: Project, names: Names): EventAction | undefined {
+  return isProven(project) && dice.chance(30) ? announcement(project, names) : undefined;
+}
+
+function isProven({ states }: Project): boolean {
+  return states.some(({ promised }) => promised === "served");
+}
+
+function announcement(project: Project, { domain }: Names): EventAction {
+  const { owner, identifier, announcements } = project;
   const event = announce(owner, identifier, {
     domain,
     created_at: project.tick(),
@@ -61,8 +70,7 @@ function announcement(project: Project, { domain }: Names): Action {
   });
   const sent: Sent = { event, promised: "nothing" };
   announcements.push(sent);
-  const isProven = states.some(({ promised }) => promised === "served");
-  return { type: "event", sent, expected: isProven ? "served" : "held" };
+  return { type: "event", sent, expected: isProven(project) ? "served" : "held" };
 }
 
 /** An issue, or a comment on one. */

@@ -5,18 +5,10 @@ import { gitSettings, parseGitVersion } from "../../lib/git/settings.ts";
 import { systemClock } from "../../lib/world/mod.ts";
 import { eventually, withTempDirectory } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
+import { pretendGit } from "./pretend_git.ts";
 import { withService } from "./service.ts";
 
 const limits = { maxPushBytes: 1000 };
-
-/** A program that claims to be git and otherwise runs `script`. */
-async function pretendGit(directory: string, script: string, version = "2.39.5"): Promise<string> {
-  const path = `${directory}/git-${crypto.randomUUID()}`;
-  const text =
-    `#!/bin/sh\nif [ "$1" = version ]; then echo "git version ${version}"; exit 0; fi\n${script}\n`;
-  await Deno.writeTextFile(path, text, { mode: 0o755 });
-  return path;
-}
 
 Deno.test("a missing, foreign or old git is refused with one sentence", () =>
   withTempDirectory(async (directory) => {

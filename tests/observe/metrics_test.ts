@@ -166,7 +166,7 @@ Deno.test("the groups fit the ports of the parts and count what these report", a
   ports.git.operation("push", "denied", 0.2);
   ports.git.authorization("denied");
   ports.git.processFailure("timeout");
-  ports.git.bytes("out", 100);
+  ports.git.bytes("out", 100, { owner: "a".repeat(64), identifier: "x" });
   metrics.http.httpRequest("not_found", 404, 3);
   metrics.http.httpRequest("landing", 101, 3);
   const found = changes(before, await scrape());

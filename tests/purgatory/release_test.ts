@@ -180,3 +180,36 @@ Deno.test("P-44 R-88 a waiting state whose author becomes a maintainer later is 
       );
     }
   }));
+
+Deno.test("M-24 a lock that a killed git child left behind does not keep a start from aligning the repository", () =>
+  withTempDirectory(async (directory) => {
+    const clock = new VirtualClock();
+    const owner = newSigner();
+    await engineIn(directory, clock, async (world) => {
+      const work = await newWorkTree(`${directory}/locked`);
+      await world.submit(announce(owner, "locked", { domain: DOMAIN }));
+      await world.submit(declare(owner, "locked", await refsOf(work)));
+      const repository = { owner: owner.pubkey, identifier: "locked" };
+      const oid = (await refsOf(work))["refs/heads/main"]!;
+      const decision = await world.gate.authorise(repository, [{
+        ref: "refs/heads/main",
+        oldOid: "0".repeat(40),
+        newOid: oid,
+      }]);
+      ok(decision.ok);
+      await git(work, "push", "-q", world.repositories.path(repository), "main:refs/keep/data");
+      await Deno.mkdir(`${world.repositories.path(repository)}/refs/heads`, { recursive: true });
+      await Deno.writeTextFile(`${world.repositories.path(repository)}/refs/heads/main.lock`, "");
+    });
+    const restarted = engineIn(directory, clock, async (world) => {
+      strictEqual(
+        (await world.repositories.readRefs({ owner: owner.pubkey, identifier: "locked" })).refs.has(
+          "refs/heads/main",
+        ),
+        true,
+      );
+      strictEqual((await world.store.waitingCounts()).states, 0);
+    });
+    const ticking = setInterval(() => clock.advance(1_000), 20);
+    await restarted.finally(() => clearInterval(ticking));
+  }));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { initiate, reconcile } from "../../lib/relay/negentropy/mod.ts";
+import { initiate, reconcile } from "../../lib/negentropy/mod.ts";
 import { event, key, NOW, NOW_MS, put, withMemory } from "../store/fixtures.ts";
 import { RelayClient } from "../support/relay_client.ts";
-import { finish, setOf, wellFormed } from "./negentropy/support.ts";
+import { finish, setOf, wellFormed } from "../negentropy/support.ts";
 import { withRelay } from "./support.ts";
 
 Deno.test("R-19 R-22 reconciling with a real store yields what it serves, and nothing of purgatory", async () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
-import { initiate, type ItemSet, reconcile } from "../../lib/relay/negentropy/mod.ts";
+import { initiate, type ItemSet, reconcile } from "../../lib/negentropy/mod.ts";
 import { RelayClient, type RelayMessage } from "../support/relay_client.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
-import { finish, setOf, wellFormed } from "./negentropy/support.ts";
+import { finish, setOf, wellFormed } from "../negentropy/support.ts";
 import { type TestRelay, type TestRelayOptions, unsigned, withRelay } from "./support.ts";
 
 /** Runs `work` with one client connected. */

@@ -124,7 +124,7 @@ Deno.test("G-66 M-23 asked to stop during a push it finishes the push, exits 0, 
     strictEqual(await server.stop(), 0);
     const { code } = await push;
     await relay.close();
-    const again = await ServerProcess.start({ dataPath: `${directory}/data` });
+    const again = await ServerProcess.start({ dataPath: `${directory}/data`, port: server.port });
     const reader = await RelayClient.connect(again.wsUrl);
     if (code === 0) ok(await isServed(reader, stateId));
     else await pushAll({ ...repository, url: again.cloneUrl(repository.owner.npub, "stop") });

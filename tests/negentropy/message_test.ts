@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteReader, varintBytes } from "../../../lib/relay/negentropy/bytes.ts";
-import { type Range, RangeReader, RangeWriter } from "../../../lib/relay/negentropy/message.ts";
-import { initiate, reconcile, respond } from "../../../lib/relay/negentropy/mod.ts";
+import { ByteReader, varintBytes } from "../../lib/negentropy/bytes.ts";
+import { type Range, RangeReader, RangeWriter } from "../../lib/negentropy/message.ts";
+import { initiate, reconcile, respond } from "../../lib/negentropy/mod.ts";
 import { finish, setOf } from "./support.ts";
 
 const MAX = 2n ** 64n - 1n;

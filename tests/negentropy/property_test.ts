@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { END } from "../../../lib/relay/negentropy/bound.ts";
-import { RangeWriter } from "../../../lib/relay/negentropy/message.ts";
-import {
-  type Findings,
-  FRAME_LIMIT,
-  reconcile,
-  respond,
-  type SetItem,
-} from "../../../lib/relay/negentropy/mod.ts";
+import { END } from "../../lib/negentropy/bound.ts";
+import { RangeWriter } from "../../lib/negentropy/message.ts";
+import { type Findings, FRAME_LIMIT, reconcile, respond, type SetItem } from "../../lib/negentropy/mod.ts";
 import { finish, reconcileSets, setOf, wellFormed } from "./support.ts";
 
 /** The n-th id of a seed. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { initiate, reconcile, respond } from "../../../lib/relay/negentropy/mod.ts";
+import { initiate, reconcile, respond } from "../../lib/negentropy/mod.ts";
 import { finish, reconcileSets, setOf, wellFormed } from "./support.ts";
 
 interface Step {
@@ -21,7 +21,7 @@ interface Vector {
   readonly steps: readonly Step[];
 }
 
-const PATH = new URL("../../vectors/negentropy.jsonl", import.meta.url);
+const PATH = new URL("../vectors/negentropy.jsonl", import.meta.url);
 
 const sorted = (ids: readonly string[] = []) => [...ids].sort();
 const setOfPairs = (pairs: Vector["initiator_items"]) =>

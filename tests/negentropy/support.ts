@@ -9,7 +9,7 @@ import {
   respond,
   type SetItem,
   type Sliced,
-} from "../../../lib/relay/negentropy/mod.ts";
+} from "../../lib/negentropy/mod.ts";
 
 /** Runs sliced work at once. */
 export function finish<T>(work: Sliced<T>): T {

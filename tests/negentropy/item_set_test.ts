@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createItemSet, type SetItem } from "../../../lib/relay/negentropy/mod.ts";
+import { createItemSet, type SetItem } from "../../lib/negentropy/mod.ts";
 import { finish, setOf, stepped } from "./support.ts";
 
 const idOf = (n: number) => createHash("sha256").update(`item ${n}`).digest("hex");

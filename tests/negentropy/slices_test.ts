@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import type { Filter } from "../../../lib/nostr/mod.ts";
-import { createItemSet, initiate, reconcile, respond, runSliced } from "../../../lib/relay/negentropy/mod.ts";
-import { RangeWriter } from "../../../lib/relay/negentropy/message.ts";
-import type { Item } from "../../../lib/store/types.ts";
-import { RelayClient } from "../../support/relay_client.ts";
-import { ArrayStore, withRelay } from "../support.ts";
+import type { Filter } from "../../lib/nostr/mod.ts";
+import { createItemSet, initiate, reconcile, respond, runSliced } from "../../lib/negentropy/mod.ts";
+import { RangeWriter } from "../../lib/negentropy/message.ts";
+import type { Item } from "../../lib/store/types.ts";
+import { RelayClient } from "../support/relay_client.ts";
+import { ArrayStore, withRelay } from "../relay/support.ts";
 import { setOf, stepped } from "./support.ts";
 
 const ITEMS: readonly Item[] = Array.from({ length: 200_000 }, (_, n) => ({
