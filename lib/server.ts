@@ -10,7 +10,14 @@ import {
   withBoundPort,
 } from "./config/mod.ts";
 import { createGit, createGitHttp, Repositories } from "./git/mod.ts";
-import { bind, clientAddress, createHandler, type Routes } from "./http/mod.ts";
+import {
+  bind,
+  clientAddress,
+  createHandler,
+  createReadiness,
+  repositoryFacts,
+  type Routes,
+} from "./http/mod.ts";
 import { Intake } from "./intake/mod.ts";
 import { createVerifier, normaliseDomain, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/mod.ts";
@@ -24,7 +31,7 @@ import {
   wantsRelayInformation,
   wantsUpgrade,
 } from "./relay/mod.ts";
-import { lockDataDirectory, openStore, type Store } from "./store/mod.ts";
+import { lockDataDirectory, openStore } from "./store/mod.ts";
 import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
 
 /** Where the project lives; NIP-11 `software`. */
@@ -33,6 +40,8 @@ const SOFTWARE_URL = "https://ngit.dev/grasp";
 const SUPPORTED_NIPS = [1, 9, 11, 34, 40, 45, 70, 77];
 const VERIFY_WORKERS = 2;
 const MEBIBYTE = 1 << 20;
+/** More requests than this waiting for a git process make us not ready. */
+const MAX_WAITING_WHEN_READY = 1000;
 
 /** What a server is started with. */
 export interface ServerInput {
@@ -176,6 +185,13 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     gitProcesses: () => gitHttp.load(),
   });
   const site = describe(config, input.key);
+  const startedAt = clock.now();
+  const readiness = createReadiness({
+    db: () => store.ping(),
+    disk: hasSpace,
+    storage: () => Deno.writeTextFile(`${gitDataPath}/.probe`, ""),
+    queue: () => Promise.resolve(gitHttp.load().waiting < MAX_WAITING_WHEN_READY),
+  }, clock);
   listener.serve(createHandler({
     ...site,
     git: (request, path) => gitHttp.handle(request, path),
@@ -184,8 +200,13 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     clientAddress: (request, peer) => clientAddress(request.headers, peer, config.trustedProxies),
     repositoryExists: (owner, identifier) => repositories.exists({ owner, identifier }),
     metrics: (client) => metricsAnswer(config, metrics, client),
-    failingChecks: () =>
-      stopping.signal.aborted ? Promise.resolve(["shutdown"]) : failingChecks(store, hasSpace),
+    repositoryFacts: async (owner, identifier) =>
+      repositoryFacts(owner, identifier, await store.readIdentifier(identifier)),
+    failingChecks: () => stopping.signal.aborted ? Promise.resolve(["shutdown"]) : readiness(),
+    readinessDetails: (client) =>
+      inRanges(config.metricsAllowFrom, client)
+        ? { version: PROGRAM_VERSION, uptime_seconds: Math.floor((clock.now() - startedAt) / 1000) }
+        : undefined,
     finished: (route, status, durationMs) => metrics.http.httpRequest(route, status, durationMs),
     clock,
     requestId: () => randomHex(random, 8),
@@ -293,6 +314,7 @@ function describe(config: Config, key: RelayKey): Pick<Routes, "site" | "relayIn
       supportedNips: document.supported_nips as number[],
       acceptance: document.repo_acceptance_criteria as string,
       curation: document.curation as string | undefined,
+      information: document,
     },
     relayInformation: (request, path) =>
       wantsRelayInformation(request.headers.get("accept"), path)
@@ -314,18 +336,11 @@ async function metricsAnswer(
   client: string,
 ): Promise<Response | undefined> {
   if (!inRanges(config.metricsAllowFrom, client)) return undefined;
-  if (!config.metricsEnabled) return new Response("Metrics disabled\n", { status: 404 });
+  if (!config.metricsEnabled) {
+    return new Response("Metrics disabled\n", { status: 404, headers: { "Cache-Control": "no-store" } });
+  }
   const { contentType, body } = await metrics.render();
   return new Response(body, { headers: { "Content-Type": contentType, "Cache-Control": "no-store" } });
-}
-
-/** Readiness: what an operator or a load balancer has to know. */
-async function failingChecks(store: Store, hasSpace: () => Promise<boolean>): Promise<readonly string[]> {
-  const works = async (check: Promise<unknown>) =>
-    await check.then((answer) => answer !== false, () => false);
-  const checks = { db: works(store.ping()), disk: works(hasSpace()) };
-  const results = await Promise.all(Object.entries(checks).map(async ([name, ok]) => await ok ? [] : [name]));
-  return results.flat();
 }
 
 async function undoAll(cleanUp: CleanUp, log: Logger): Promise<void> {

@@ -15,7 +15,7 @@ export interface GitHttp {
   handle(request: Request, rawPath: string): Promise<Response> | undefined;
   /** Git children serving clients now, and requests waiting for one. */
   load(): { readonly active: number; readonly waiting: number };
-  /** Lets running pushes end for `graceMs`, then ends every child. Resolves within 10 s after that. */
+  /** Lets running pushes and fetches end for `graceMs`, then ends every child. Resolves within 10 s after that. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -44,11 +44,11 @@ export function createGitHttp(options: GitHttpOptions): GitHttp {
       const over = new AbortController();
       const kill = () => context.stopping.abort();
       const grace = context.clock.sleep(graceMs, over.signal).then(kill);
-      await Promise.race([context.pushesEnded(), grace]);
+      await Promise.race([context.transfersEnded(), grace]);
       over.abort();
       kill();
       const last = new AbortController();
-      await Promise.race([context.pushesEnded(), context.clock.sleep(SETTLE_AT_STOP_MS, last.signal)]);
+      await Promise.race([context.transfersEnded(), context.clock.sleep(SETTLE_AT_STOP_MS, last.signal)]);
       last.abort();
     },
   };

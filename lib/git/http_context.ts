@@ -71,7 +71,7 @@ export class GitHttpContext {
   readonly places: ProcessGate;
   /** Aborts when the service has been told to end everything. */
   readonly stopping = new AbortController();
-  readonly #pushes = new Set<Promise<void>>();
+  readonly #transfers = new Set<Promise<void>>();
 
   constructor(options: GitHttpOptions) {
     this.git = options.git;
@@ -103,15 +103,15 @@ export class GitHttpContext {
     return { maxBytes, idleMs: this.limits.bodyIdleMs ?? BODY_IDLE_MS, clock: this.clock, onBytes };
   }
 
-  /** Remembers a push that goes on without its client, until it ends. */
-  track(push: Promise<void>): void {
-    const tracked: Promise<void> = push.finally(() => this.#pushes.delete(tracked));
-    this.#pushes.add(tracked);
+  /** Remembers a transfer until it ends; a push goes on without its client. */
+  track(transfer: Promise<void>): void {
+    const tracked: Promise<void> = transfer.finally(() => this.#transfers.delete(tracked));
+    this.#transfers.add(tracked);
   }
 
-  /** Resolves when no push is running. */
-  async pushesEnded(): Promise<void> {
-    while (this.#pushes.size > 0) await Promise.all(this.#pushes);
+  /** Resolves when no push and no fetch is running. */
+  async transfersEnded(): Promise<void> {
+    while (this.#transfers.size > 0) await Promise.all(this.#transfers);
   }
 
   /** Text of git's that a client may see. */

@@ -85,6 +85,7 @@ async function start(
     finish("error");
     return internalError();
   }
+  context.track(child.ended.then(() => {}));
   const run = new FetchRun(context, ref, child, request.signal, () => (leave(), release()), finish);
   return await run.answer(
     pump(head, body, child.stdin, { clock: context.clock, onProgress: () => run.touch() }),

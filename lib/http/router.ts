@@ -26,13 +26,13 @@ export interface Routes {
   clientAddress(request: Request, peer: string): string;
   repositoryExists(owner: string, identifier: string): Promise<boolean>;
   /** What the page of an existing repository may tell; undefined when no event about it is known. */
-  repositoryFacts?(owner: string, identifier: string): Promise<RepositoryFacts | undefined>;
+  repositoryFacts(owner: string, identifier: string): Promise<RepositoryFacts | undefined>;
   /** `/metrics`, for clients that may read it; undefined for others. */
   metrics(clientAddress: string): Promise<Response | undefined>;
   /** Names of the readiness checks that fail. */
   failingChecks(): Promise<readonly string[]>;
   /** Members added to the readiness answer for clients that may read metrics; undefined for others. */
-  readinessDetails?(clientAddress: string): Readonly<Record<string, unknown>> | undefined;
+  readinessDetails(clientAddress: string): Readonly<Record<string, unknown>> | undefined;
   /** Counts one finished request. */
   finished(route: HttpRoute, status: number, durationMs: number): void;
   readonly clock: Clock;
@@ -162,7 +162,7 @@ async function repositoryAnswer({ routes, path }: Visit): Promise<Response | und
   if (!suffix || slash) {
     return new Response(null, { status: 308, headers: { Location: repositoryPath(npub, identifier) } });
   }
-  return repositoryPage(routes.site, npub, identifier, await routes.repositoryFacts?.(owner, identifier));
+  return repositoryPage(routes.site, npub, identifier, await routes.repositoryFacts(owner, identifier));
 }
 
 function methodNotAllowed(): Response {
@@ -171,7 +171,7 @@ function methodNotAllowed(): Response {
 
 async function readiness(routes: Routes, clientAddress: string): Promise<Response> {
   const failing = await routes.failingChecks();
-  const details = routes.readinessDetails?.(clientAddress);
+  const details = routes.readinessDetails(clientAddress);
   return failing.length === 0
     ? json(200, { status: "ready", ...details })
     : json(503, { status: "not_ready", failing, ...details });
