@@ -9,7 +9,7 @@ import { completeObjects, copyObjects, type ObjectType, presentObjects } from ".
 import { changeRefs, readRefs, type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { isTrashName, listRepositories } from "./repository_names.ts";
-import { deleteFromArchive, moveFromArchive, moveToArchive } from "./retired.ts";
+import { archivedDirectories, deleteFromArchive, moveFromArchive, moveToArchive } from "./retired.ts";
 
 /** What became of a removal (purgatory 2.4). */
 export type RemovalResult = "removed" | "absent" | "in-use" | "has-refs" | "failed";
@@ -166,6 +166,11 @@ export class Repositories {
     const restored = await moveFromArchive(this.#root, directory, this.path(ref));
     if (restored) this.#count++;
     return restored;
+  }
+
+  /** Directories with retired data of this repository, recorded or not. */
+  async archived({ owner, identifier }: RepositoryRef): Promise<string[]> {
+    return await archivedDirectories(this.#root, encodeNpub(owner), `30617:${owner}:${identifier}`);
   }
 
   /** Deletes a retired repository for good. */

@@ -21,12 +21,25 @@ export async function moveToArchive(root: string, path: string, note: RetiredNot
   const directory = `${ARCHIVE}/${npub}/${stem}-${Math.floor(note.retiredAt / 1000)}`;
   try {
     await Deno.mkdir(`${root}/${ARCHIVE}/${npub}`, { recursive: true, mode: 0o750 });
-    await Deno.rename(path, `${root}/${directory}`);
     await Deno.writeTextFile(`${root}/${directory}.json`, JSON.stringify(note, null, 2) + "\n");
+    await Deno.rename(path, `${root}/${directory}`);
   } catch (error) {
     throw new RepositoryError(`a repository could not be retired: ${error}`);
   }
   return directory;
+}
+
+/** Directories below `root` that hold retired data of a coordinate, in no particular order. */
+export async function archivedDirectories(root: string, npub: string, coordinate: string): Promise<string[]> {
+  const folder = `${root}/${ARCHIVE}/${npub}`;
+  const found: string[] = [];
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
+  for (const { name } of entries) {
+    if (!name.endsWith(".json")) continue;
+    const note = await Deno.readTextFile(`${folder}/${name}`).then(JSON.parse).catch(() => undefined);
+    if (note?.coordinate === coordinate) found.push(`${ARCHIVE}/${npub}/${name.slice(0, -".json".length)}`);
+  }
+  return found;
 }
 
 /** Moves a retired repository back to `path`. False when it is no longer there. */

@@ -11,6 +11,8 @@ export interface DiskFacts {
   readonly owners: readonly string[];
   /** Donor by state id: present exactly for the states whose data is complete here. */
   readonly donors: Donors;
+  /** True when refs or HEAD of the owner's repository are not those of the state. */
+  differs(owner: string, state: State): Promise<boolean>;
 }
 
 /**
@@ -49,7 +51,14 @@ export async function readDisk(
       break;
     }
   }
-  return { owners, donors };
+  return { owners, donors, differs: async (owner, state) => isDifferent(await snapshotOf(owner), state) };
+}
+
+/** Compares branches, tags and HEAD; symbolic names of the state are left out. */
+function isDifferent({ refs, head }: RepositoryRefs, state: State): boolean {
+  const own = [...refs].filter(([name]) => /^refs\/(heads|tags)\//.test(name) && !state.symbolic.has(name));
+  return own.length !== state.refs.size || own.some(([name, oid]) => state.refs.get(name) !== oid) ||
+    (state.head !== undefined && state.head !== head);
 }
 
 /** Refs of a repository are complete by construction, so a state equal to them needs no walk. */

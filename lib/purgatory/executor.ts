@@ -89,7 +89,7 @@ async function prepareRepositories(
 
 /** Takes repositories out of service before their events go: data without event is harmless. */
 async function retireRepositories(
-  { repositories, clock }: ReleaseParts,
+  { repositories, store, clock }: ReleaseParts,
   identifier: string,
   effects: readonly Effect[],
 ): Promise<RetiredRepository[]> {
@@ -97,6 +97,8 @@ async function retireRepositories(
   for (const effect of effects) {
     if (effect.type !== "retire") continue;
     const { owner, reason, events } = effect;
+    // A crash before the events are gone leaves this mark, and the start moves the directory back.
+    await store.commit({ putDirty: [{ owner, identifier, since: clock.now() }] });
     const directory = await repositories.retire({ owner, identifier }, reason);
     retired.push({ owner, identifier, reason, directory, retiredAt: clock.now(), events });
   }
@@ -129,7 +131,7 @@ function changesOf(
   identifier: string,
   effects: readonly Effect[],
   retired: readonly RetiredRepository[],
-): Required<Omit<Changes, "putDirty" | "removeDirty" | "putPlaceholders">> {
+): Required<Omit<Changes, "putDirty" | "putPlaceholders">> {
   const of = <T extends Effect["type"]>(type: T) =>
     effects.filter((effect): effect is Extract<Effect, { type: T }> => effect.type === type);
   return {
@@ -155,6 +157,7 @@ function changesOf(
       identifier,
       retiredAt,
     })),
+    removeDirty: retired.map(({ owner }) => ({ owner, identifier })),
     putExpired: of("rememberExpired").map(({ id, at }) => ({ id, at })),
     removeExpired: of("forgetExpired").map(({ id }) => id),
   };

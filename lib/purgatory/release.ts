@@ -45,6 +45,7 @@ export async function release(parts: ReleaseParts, request: ReleaseRequest): Pro
   const view = withIncoming(viewOf(identifier, rows), incoming);
   const disk = await readDisk(parts.repositories, view, incoming, receivedBy);
   const plan = planRelease(view, new Set(disk.donors.keys()), new Set(disk.owners));
+  await markDirty(parts, view.identifier, plan, disk, receivedBy);
   const { aligned, failed } = await alignAll(parts, view, plan, disk);
   const outcome = settleRelease(view, plan, aligned);
   const pullRequests = await placeAll(parts, view, outcome, disk, request.incomingPullRequest);
@@ -68,6 +69,25 @@ async function placeAll(
     if (await placePullRequest(parts, pullRequest, targets)) placed.push(pullRequest.event);
   }
   return placed;
+}
+
+/**
+ * Durable before any ref moves: after a crash between git and database the start looks at these
+ * repositories again. The repository that received data was marked before its upload.
+ */
+async function markDirty(
+  { store, clock }: ReleaseParts,
+  identifier: string,
+  plan: ReleasePlan,
+  disk: DiskFacts,
+  receivedBy: string | undefined,
+): Promise<void> {
+  const marks: DirtyMark[] = [];
+  for (const { owner, state } of plan.alignments) {
+    if (owner === receivedBy || !await disk.differs(owner, state)) continue;
+    marks.push({ owner, identifier, since: clock.now() });
+  }
+  if (marks.length > 0) await store.commit({ putDirty: marks });
 }
 
 /** The incoming state takes part like a row that entered now. */

@@ -1,5 +1,5 @@
 import { deadlineAfterRestart, DURATION } from "../policy/mod.ts";
-import type { WaitingAnnouncement } from "../store/mod.ts";
+import type { DirtyMark, WaitingAnnouncement } from "../store/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
@@ -40,7 +40,7 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
   });
   for (const row of pending.announcements) await recreate(parts, row);
   const dirty = await store.dirtyMarks();
-  for (const mark of dirty) await parts.repositories.cleanAfterCrash(mark);
+  for (const mark of dirty) await repairDirectory(parts, mark);
   for (const { owner, identifier } of [...dirty, ...pending.announcements]) {
     try {
       await locks.run([identifier], () => release(parts, { identifier, receivedBy: owner }));
@@ -69,4 +69,23 @@ async function recreate(
   } catch (error) {
     log.error("repository could not be recreated", { repo: identifier, error: String(error) });
   }
+}
+
+/** What a crash left of a repository: locks nobody holds, or a retirement that was never recorded. */
+async function repairDirectory(
+  { repositories, store, log }: ReleaseParts,
+  { owner, identifier }: DirtyMark,
+): Promise<void> {
+  const repository = { owner, identifier };
+  await repositories.cleanAfterCrash(repository);
+  if (await repositories.exists(repository)) return;
+  const recorded = new Set((await store.retired(owner, identifier)).map(({ directory }) => directory));
+  const unrecorded = (await repositories.archived(repository)).filter((directory) =>
+    !recorded.has(directory)
+  );
+  const [newest] = unrecorded.sort().reverse();
+  if (newest === undefined || !await repositories.restore(repository, newest)) return;
+  log.warn("a retirement cut off by a crash was undone; the request has to be sent again", {
+    repo: identifier,
+  });
 }

@@ -15,7 +15,7 @@ export interface Life {
 }
 
 /** What the clients share. */
-export interface Workshop extends Names {
+export interface Setting extends Names {
   /** The repository everybody pushes from. */
   readonly source: string;
 }
@@ -27,19 +27,19 @@ export class Client {
   answers = 0;
   readonly #dice: Dice;
   readonly #name: string;
-  readonly #workshop: Workshop;
+  readonly #setting: Setting;
 
-  constructor(name: string, dice: Dice, workshop: Workshop) {
+  constructor(name: string, dice: Dice, setting: Setting) {
     this.#name = name;
     this.#dice = dice;
-    this.#workshop = workshop;
+    this.#setting = setting;
   }
 
   /** Works until the server is killed. Throws when a living server answers something wrong. */
   async work(life: Life, relay: RelayClient): Promise<void> {
     while (!life.killed) {
       const project = this.#current();
-      const action = nextAction(this.#dice, project, this.#workshop);
+      const action = nextAction(this.#dice, project, this.#setting);
       project.touched = true;
       try {
         if (action.type === "event") await this.#publish(project, action, relay);
@@ -72,7 +72,7 @@ export class Client {
   }
 
   async #pushBesideEvents(project: Project, state: SentState, server: ServerProcess, relay: RelayClient) {
-    const event = duringPush(this.#dice, project, this.#workshop);
+    const event = duringPush(this.#dice, project, this.#setting);
     const results = await Promise.allSettled([
       this.#push(project, state, server, relay),
       event && this.#publish(project, event, relay),
@@ -83,7 +83,7 @@ export class Client {
 
   /** Pushes what differs from the listing, as ngit and git do. */
   async #push(project: Project, state: SentState, server: ServerProcess, relay: RelayClient): Promise<void> {
-    const { source, commits } = this.#workshop;
+    const { source, commits } = this.#setting;
     const client: WireClient = this.#dice.chance(70) ? libgit2 : stockGit(0);
     const url = server.cloneUrl(project.owner.npub, project.identifier);
     const listed = (await libgit2.list(source, url)).refs;

@@ -1,8 +1,10 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
-import { DOMAIN, type Engine, engine, RETENTION_MS } from "../support/engine.ts";
+import { DOMAIN, type Engine, engine, engineIn, RETENTION_MS } from "../support/engine.ts";
 import { commitFile, git, newWorkTree, refsOf } from "../support/git_client.ts";
+import { withTempDirectory } from "../support/temp.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 
 const T = 1_700_000_000;
 
@@ -215,4 +217,49 @@ Deno.test("NIP-40 an expired announcement is retired, other expired events are p
     ok(!await world.repositories.exists(repository));
     strictEqual((await world.store.retired(owner.pubkey, "repo")).length, 1);
     deepStrictEqual(await world.store.get([issue.id, expiring.id]), []);
+  }));
+
+Deno.test("M-24 a retirement cut off by a crash is undone at the next start: nothing served loses its data", () =>
+  withTempDirectory(async (directory) => {
+    const clock = new VirtualClock();
+    let repository = { owner: "", identifier: "" };
+    let state = "";
+    await engineIn(directory, clock, async (world) => {
+      const found = await served(world);
+      [repository, state] = [found.repository, found.state.id];
+      const commit = world.store.commit.bind(world.store);
+      world.store.commit = (changes) =>
+        changes.putRetired?.length ? Promise.reject(new Error("killed")) : commit(changes);
+      ok(!(await world.submit(remove(found.owner, [["e", found.announcement.id]]))).accepted);
+      ok(!await world.repositories.exists(repository));
+    });
+    await engineIn(directory, clock, async (world) => {
+      ok(await world.repositories.exists(repository));
+      ok(await world.isServed(state));
+    });
+  }));
+
+Deno.test("M-24 refs moved by a state that was never acknowledged return to the served one at the next start", () =>
+  withTempDirectory(async (directory) => {
+    const clock = new VirtualClock();
+    let found: Awaited<ReturnType<typeof served>> | undefined;
+    await engineIn(directory, clock, async (world) => {
+      found = await served(world);
+      const main = (await refsOf(found.work))["refs/heads/main"]!;
+      const commit = world.store.commit.bind(world.store);
+      world.store.commit = (changes) =>
+        changes.insertEvents?.length ? Promise.reject(new Error("killed")) : commit(changes);
+      const rollback = declare(found.owner, "repo", { "refs/heads/trunk": main }, {
+        head: "refs/heads/trunk",
+        created_at: T + 50,
+      });
+      ok(!(await world.submit(rollback)).accepted);
+      deepStrictEqual([...(await world.repositories.readRefs(found.repository)).refs.keys()], [
+        "refs/heads/trunk",
+      ]);
+    });
+    await engineIn(directory, clock, async (world) => {
+      const { refs, head } = await world.repositories.readRefs(found!.repository);
+      deepStrictEqual([[...refs.keys()], head], [["refs/heads/main"], "refs/heads/main"]);
+    });
   }));
