@@ -96,6 +96,9 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const listener = bind(input.config.bindAddress);
   let deadline = 0;
   cleanUp.push(() => listener.close(Math.max(1_000, deadline - clock.now())));
+  if (!listener.noDelay) {
+    log.target("http").debug("TCP_NODELAY could not be set: small answers may wait 40 ms");
+  }
   const config = withBoundPort(input.config, listener.port);
   const address = formatAddress({ ...config.bindAddress, port: listener.port });
 
@@ -127,16 +130,19 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     );
   }
   const locks = new KeyedLock();
-  const pins = new Pins();
   const parts: ReleaseParts = {
     store,
     repositories,
+    pins: new Pins(),
     clock,
-    notify: (event) => relay.publish(event, serialiseEvent(event)),
+    notify: (event) => {
+      relay.publish(event, serialiseEvent(event));
+      intake.reconsider(event);
+    },
     counters: metrics.purgatory,
     log: log.target("purgatory"),
   };
-  const intake = new Intake({
+  const intake: Intake = new Intake({
     ...parts,
     locks,
     verifier,
@@ -156,7 +162,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const hasSpace = async () =>
     config.minFreeDiskMb === 0 || await freeBytes(gitDataPath) >= config.minFreeDiskMb * MEBIBYTE;
-  const gate = new StatePushGate(parts, locks, pins, { rules, hasSpace });
+  const gate = new StatePushGate(parts, locks, { rules, hasSpace });
   const gitHttp = createGitHttp({
     git,
     repositories,
@@ -171,7 +177,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await repositories.recount();
   await startPurgatory(parts, locks);
   const stopping = new AbortController();
-  const sweep = new Sweep(parts, locks, pins, config.deletedRepoRetentionSecs * 1000);
+  const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);
   const jobs = [
     repeat(clock, DURATION.sweepMs, stopping.signal, () => sweep.expire()),
     repeat(clock, DURATION.pruneMs, stopping.signal, () => sweep.prune()),

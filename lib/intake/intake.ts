@@ -16,6 +16,7 @@ import { admitDeletion } from "./admit_deletion.ts";
 import { admitPullRequest } from "./admit_pull_request.ts";
 import { admitState } from "./admit_state.ts";
 import type { EventSource, IntakeParts } from "./ports.ts";
+import { RefusedEvents } from "./refused_events.ts";
 import { storeVerdict } from "./verdicts.ts";
 
 /** The answer to an EVENT; `id` is the id as sent, undefined when none could be read. */
@@ -29,6 +30,7 @@ export interface AdmitAnswer {
 /** Door 1: the only way an event gets in, wherever it came from. */
 export class Intake {
   readonly #parts: IntakeParts;
+  readonly #refused = new RefusedEvents();
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -53,11 +55,29 @@ export class Intake {
       verdict = refuse("error", "db_error", "could not store event");
     }
     this.#record(event, verdict, source);
+    if (source !== "client") this.#refused.remember(event, verdict, this.#parts.clock.now());
+    if (verdict.ok && verdict.outcome === "held") this.reconsider(event);
     return {
       id: event.id,
       accepted: verdict.ok,
       message: verdict.ok ? verdict.message : refusalMessage(verdict),
     };
+  }
+
+  /**
+   * Call it when an announcement or state became known: synced events of its identifier that were
+   * refused before are judged again, in the background because the caller may hold the lock. One that
+   * is accepted triggers the next round, so a chain of maintainers resolves by itself.
+   */
+  reconsider({ kind, tags }: Pick<NostrEvent, "kind" | "tags">): void {
+    if (kind !== KIND.announcement && kind !== KIND.state) return;
+    const identifier = addressIdentifier({ kind, tags }) ?? "";
+    const again = this.#refused.take(identifier, this.#parts.clock.now());
+    if (again.length > 0) void this.#judgeAgain(again);
+  }
+
+  async #judgeAgain(events: readonly NostrEvent[]): Promise<void> {
+    for (const event of events) await this.admit(event, "retry");
   }
 
   #malformed(id: string | undefined): AdmitAnswer {

@@ -8,7 +8,7 @@ import {
 } from "../policy/mod.ts";
 import type { Placeholder, WaitingAnnouncement } from "../store/mod.ts";
 import { logExpiry } from "./expiry_log.ts";
-import { announcementPin, type Pins } from "./pins.ts";
+import { announcementPin } from "./pins.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
 
@@ -21,10 +21,9 @@ export type AnnouncementOutcome = AnnouncementExpiry["action"];
  */
 export async function expireAnnouncement(
   parts: ReleaseParts,
-  pins: Pins,
   { owner, identifier }: WaitingAnnouncement,
 ): Promise<AnnouncementOutcome> {
-  const { store, repositories, clock, log } = parts;
+  const { store, repositories, pins, clock, log } = parts;
   const view = viewOf(identifier, await store.readIdentifier(identifier));
   const row = view.announcements.find(({ announcement, waiting }) => waiting && announcement.owner === owner)
     ?.waiting;

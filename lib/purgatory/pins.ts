@@ -40,3 +40,10 @@ export function statePin(id: string): string {
 export function pullRequestPin(id: string): string {
   return `pr:${id}`;
 }
+
+/** Pin key of a repository with a running push. */
+export function repositoryPin(
+  { owner, identifier }: { readonly owner: string; readonly identifier: string },
+): string {
+  return `repository:${owner}:${identifier}`;
+}

@@ -3,6 +3,7 @@ import type { NostrEvent } from "../nostr/mod.ts";
 import type { Logger } from "../observe/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
+import type { Pins } from "./pins.ts";
 
 /** Told about every event that became servable, once, after its commit, in order. */
 export type Notify = (event: NostrEvent) => void;
@@ -21,6 +22,8 @@ export interface PurgatoryCounters {
 export interface ReleaseParts {
   readonly store: Store;
   readonly repositories: Repositories;
+  /** What running pushes rely on. */
+  readonly pins: Pins;
   readonly clock: Clock;
   readonly notify: Notify;
   readonly counters: PurgatoryCounters;

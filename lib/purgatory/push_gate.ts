@@ -10,7 +10,7 @@ import {
 } from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import { applyEffects } from "./executor.ts";
-import { announcementPin, type Pins, pullRequestPin, statePin } from "./pins.ts";
+import { announcementPin, pullRequestPin, repositoryPin, statePin } from "./pins.ts";
 import { knowledgeOf, placeholdersFull, settlePullRequestRefs } from "./placeholders.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
@@ -19,6 +19,8 @@ import { release } from "./release.ts";
 interface Grant extends PushGrant {
   readonly changesRefs: boolean;
   readonly unpin: () => void;
+  /** The push no longer moves refs: from now on a release may clear the repository's dirty mark. */
+  readonly unpinRepository: () => void;
 }
 
 /** What a push depends on beside its repository. */
@@ -38,14 +40,12 @@ const INTERNAL_ERROR = "authorisation failed: internal error, try again";
 export class StatePushGate implements PushGate {
   readonly #parts: ReleaseParts;
   readonly #locks: KeyedLock;
-  readonly #pins: Pins;
 
   readonly #surroundings: PushSurroundings;
 
-  constructor(parts: ReleaseParts, locks: KeyedLock, pins: Pins, surroundings: PushSurroundings) {
+  constructor(parts: ReleaseParts, locks: KeyedLock, surroundings: PushSurroundings) {
     this.#parts = parts;
     this.#locks = locks;
-    this.#pins = pins;
     this.#surroundings = surroundings;
   }
 
@@ -68,15 +68,19 @@ export class StatePushGate implements PushGate {
 
   /** Releases what the push completed, then lets go of its pins. The push report waits for this. */
   async settle(grant: PushGrant, applied: readonly RefCommand[]): Promise<void> {
-    const { repository, changesRefs, unpin } = grant as Grant;
+    const { repository, changesRefs, unpin, unpinRepository } = grant as Grant;
     try {
       if (!changesRefs) return;
       const keys = [
         repository.identifier,
         ...applied.map(({ ref }) => pullRequestLock(pullRequestIdOf(ref))),
       ];
-      await this.#locks.run(keys, () => this.#settle(repository, applied));
+      await this.#locks.run(keys, () => {
+        unpinRepository();
+        return this.#settle(repository, applied);
+      });
     } finally {
+      unpinRepository();
       unpin();
     }
   }
@@ -108,9 +112,10 @@ export class StatePushGate implements PushGate {
 
   /** The push changed nothing: its pins go, and with them the mark that its refs may have changed. */
   async abandon(grant: PushGrant): Promise<void> {
-    const { repository, changesRefs, unpin } = grant as Grant;
+    const { repository, changesRefs, unpin, unpinRepository } = grant as Grant;
     unpin();
-    if (!changesRefs || this.#pins.has(repositoryPin(repository))) return;
+    unpinRepository();
+    if (!changesRefs || this.#parts.pins.has(repositoryPin(repository))) return;
     await this.#parts.store.commit({ removeDirty: [repository] });
   }
 
@@ -148,19 +153,15 @@ export class StatePushGate implements PushGate {
     const { owner, identifier } = repository;
     const keys = [...verdict.pins.states.map(statePin), ...verdict.pins.pullRequests.map(pullRequestPin)];
     if (verdict.pins.announcement) keys.push(announcementPin(owner, identifier));
-    const unpin = this.#pins.pin([...keys, repositoryPin(repository)]);
-    return { repository, changesRefs: verdict.changesRefs, unpin };
+    const { pins } = this.#parts;
+    const unpinRepository = pins.pin([repositoryPin(repository)]);
+    return { repository, changesRefs: verdict.changesRefs, unpin: pins.pin(keys), unpinRepository };
   }
 }
 
 /** Lock key of an event id whose ref and event may arrive at the same time. */
 export function pullRequestLock(id: string | undefined): string {
   return `refs/nostr/${id ?? ""}`;
-}
-
-/** Pin key of a repository with a running push. */
-function repositoryPin({ owner, identifier }: RepositoryRef): string {
-  return `repository:${owner}:${identifier}`;
 }
 
 function refuseAll(commands: readonly RefCommand[], text: string): PushDecision {

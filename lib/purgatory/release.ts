@@ -10,6 +10,7 @@ import {
 } from "../policy/mod.ts";
 import type { Changes, DirtyMark, WaitingSource, WaitingState } from "../store/mod.ts";
 import { type DiskFacts, readDisk } from "./completeness.ts";
+import { repositoryPin } from "./pins.ts";
 import type { PurgatoryType, ReleaseParts } from "./ports.ts";
 import { arrivedPullRequests, placePullRequest, relevantRepositories } from "./pull_requests.ts";
 
@@ -152,7 +153,7 @@ async function alignOne(
 
 /** The database half: one transaction, then notifications in the order clients can use. */
 async function serve(
-  { store, notify, counters, log }: ReleaseParts,
+  { store, notify, counters, pins, log }: ReleaseParts,
   view: IdentifierView,
   plan: ReleasePlan,
   outcome: ReleaseOutcome,
@@ -177,7 +178,9 @@ async function serve(
     removePullRequests: pullRequests.map(({ id }) => id),
     removePlaceholders: pullRequests.map(({ id }) => id),
     removeExpired: events.map(({ event }) => event.id),
-    removeDirty: disk.owners.filter((owner) => !dirtyNow.has(owner)).map((owner) => ({ owner, identifier })),
+    // A push that still runs may move refs later: its mark stays until it is settled.
+    removeDirty: disk.owners.map((owner) => ({ owner, identifier }))
+      .filter((repository) => !dirtyNow.has(repository.owner) && !pins.has(repositoryPin(repository))),
     putDirty: failed,
   };
   const verdicts = await store.commit(changes);

@@ -3,7 +3,7 @@ import { DURATION } from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import { type AnnouncementOutcome, expireAnnouncement } from "./expire_announcement.ts";
 import { logExpiry } from "./expiry_log.ts";
-import { type Pins, pullRequestPin, statePin } from "./pins.ts";
+import { pullRequestPin, statePin } from "./pins.ts";
 import { expirePlaceholder } from "./placeholders.ts";
 import { pullRequestLock } from "./push_gate.ts";
 import type { ReleaseParts } from "./ports.ts";
@@ -25,14 +25,12 @@ export interface SweepResult {
 export class Sweep {
   readonly #parts: ReleaseParts;
   readonly #locks: KeyedLock;
-  readonly #pins: Pins;
   /** How long retired repositories are held, in milliseconds. */
   readonly #retentionMs: number;
 
-  constructor(parts: ReleaseParts, locks: KeyedLock, pins: Pins, retentionMs: number) {
+  constructor(parts: ReleaseParts, locks: KeyedLock, retentionMs: number) {
     this.#parts = parts;
     this.#locks = locks;
-    this.#pins = pins;
     this.#retentionMs = retentionMs;
   }
 
@@ -44,7 +42,7 @@ export class Sweep {
       counts[await this.#guarded(key, work) ?? "skip"]++;
     };
     for (const row of overdue.announcements) {
-      await run(row.identifier, () => expireAnnouncement(this.#parts, this.#pins, row));
+      await run(row.identifier, () => expireAnnouncement(this.#parts, row));
     }
     for (const row of overdue.states) await run(row.identifier, () => this.#expireState(row));
     for (const row of overdue.pullRequests) {
@@ -86,7 +84,7 @@ export class Sweep {
   /** Re-reads under the lock: the state may have been released, extended or deleted meanwhile. */
   async #expireState({ event, identifier }: WaitingState): Promise<AnnouncementOutcome> {
     const { store, clock, counters } = this.#parts;
-    if (this.#pins.has(statePin(event.id))) return "skip";
+    if (this.#parts.pins.has(statePin(event.id))) return "skip";
     const { waitingStates } = await store.readIdentifier(identifier);
     const row = waitingStates.find((waiting) => compareNewestFirst(waiting.event, event) === 0);
     if (!row || row.deadlineAt > clock.now()) return "skip";
@@ -98,7 +96,7 @@ export class Sweep {
 
   async #expirePullRequest({ event }: WaitingPullRequest): Promise<AnnouncementOutcome> {
     const { store, clock, counters, log } = this.#parts;
-    if (this.#pins.has(pullRequestPin(event.id))) return "skip";
+    if (this.#parts.pins.has(pullRequestPin(event.id))) return "skip";
     const row = await store.waitingPullRequest(event.id);
     if (!row || row.deadlineAt > clock.now()) return "skip";
     await store.commit({ removePullRequests: [event.id], putExpired: [{ id: event.id, at: clock.now() }] });

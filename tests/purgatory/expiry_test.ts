@@ -1,8 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { DURATION } from "../../lib/policy/mod.ts";
-import { Pins, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
 import { announce, declare, newSigner } from "../support/keys.ts";
-import { DOMAIN, type Engine, engine, engineIn, RETENTION_MS } from "../support/engine.ts";
+import { DOMAIN, type Engine, engine, engineIn } from "../support/engine.ts";
 import { git, newWorkTree, refsOf } from "../support/git_client.ts";
 import { withTempDirectory } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -100,18 +99,12 @@ Deno.test("P-17 G-65 a pinned push at the deadline prevents deletion, afterwards
     await world.submit(state);
     const local = (await refsOf(work))["refs/heads/main"]!;
     const commands = [{ ref: "refs/heads/main", oldOid: "0".repeat(40), newOid: local }];
-    const pins = new Pins();
-    const gate = new StatePushGate(world.parts, world.locks, pins, {
-      rules: world.rules,
-      hasSpace: () => Promise.resolve(true),
-    });
-    const sweep = new Sweep(world.parts, world.locks, pins, RETENTION_MS);
-    const decision = await gate.authorise(repository, commands);
+    const decision = await world.gate.authorise(repository, commands);
     ok(decision.ok);
     world.clock.jump(3 * 60 * MINUTE);
-    deepStrictEqual(await sweep.expire(), { softExpired: 0, expired: 0, released: 0 });
+    deepStrictEqual(await world.sweep.expire(), { softExpired: 0, expired: 0, released: 0 });
     await git(work, "push", "-q", world.repositories.path(repository), "main");
-    await gate.settle(decision.grant, commands);
+    await world.gate.settle(decision.grant, commands);
     ok(await world.isServed(announcement.id) && await world.isServed(state.id));
   }));
 

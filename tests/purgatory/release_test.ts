@@ -213,3 +213,19 @@ Deno.test("M-24 a lock that a killed git child left behind does not keep a start
     const ticking = setInterval(() => clock.advance(1_000), 20);
     await restarted.finally(() => clearInterval(ticking));
   }));
+
+Deno.test("M-24 P-62 a release beside a running push keeps the mark that makes the next start look again", () =>
+  engine(async (world) => {
+    const { owner, work, repository } = await hostedRepository(world);
+    const tip = await commitFile(work, "next.txt", "next\n");
+    await world.submit(declare(owner, "repo", { "refs/heads/main": tip }));
+    const oldOid = (await world.repositories.readRefs(repository)).refs.get("refs/heads/main")!;
+    const commands = [{ ref: "refs/heads/main", oldOid, newOid: tip }];
+    const decision = await world.gate.authorise(repository, commands);
+    ok(decision.ok);
+    await world.submit(announce(owner, "repo", { domain: DOMAIN }));
+    strictEqual((await world.store.dirtyMarks()).length, 1);
+    await git(work, "push", "-q", world.repositories.path(repository), "main");
+    await world.gate.settle(decision.grant, commands);
+    deepStrictEqual(await world.store.dirtyMarks(), []);
+  }));

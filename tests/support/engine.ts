@@ -79,12 +79,15 @@ export async function engineIn(
     });
     const notified: NostrEvent[] = [];
     const locks = new KeyedLock();
-    const pins = new Pins();
     const parts: ReleaseParts = {
       store,
       repositories,
+      pins: new Pins(),
       clock,
-      notify: (event) => void notified.push(event),
+      notify: (event) => {
+        notified.push(event);
+        intake.reconsider(event);
+      },
       counters: { released() {}, expired() {}, stored() {} },
       log: silentLog,
     };
@@ -96,7 +99,7 @@ export async function engineIn(
       archive: NO_ARCHIVE,
       ...rules,
     };
-    const intake = new Intake({
+    const intake: Intake = new Intake({
       ...parts,
       locks,
       verifier,
@@ -105,7 +108,7 @@ export async function engineIn(
       openGraspLists: true,
       intakeCounters: { received() {}, held() {}, rejected() {} },
     });
-    const gate = new StatePushGate(parts, locks, pins, {
+    const gate = new StatePushGate(parts, locks, {
       rules: curation,
       hasSpace: () => Promise.resolve(true),
     });
@@ -116,7 +119,7 @@ export async function engineIn(
       repositories,
       intake,
       gate,
-      sweep: new Sweep(parts, locks, pins, RETENTION_MS),
+      sweep: new Sweep(parts, locks, RETENTION_MS),
       parts,
       locks,
       rules: curation,
