@@ -61,9 +61,12 @@ export class PushRun {
     });
     const head = joinBytes([encodePushCommands(this.#push, this.#commands), this.#push.rest]);
     const input = pump(head, body, this.#child.stdin, { clock, onProgress: () => watch.touch() });
+    const read = new AbortController();
+    void input.then(() => this.#keepAlive(read.signal));
     let applied: readonly RefCommand[] = [];
     try {
       await this.#readOutput(() => watch.touch());
+      read.abort();
       const exit = await this.#child.ended;
       watch.stop();
       leave();
@@ -75,12 +78,24 @@ export class PushRun {
     } catch (error) {
       log.error("finishing a push failed", { error: this.#context.clean(String(error), this.#ref) });
     } finally {
+      read.abort();
       watch.stop();
       leave();
       await input;
       this.#output.close();
     }
     return applied.length > 0 ? "success" : "error";
+  }
+
+  /**
+   * Signs of life once everything has been received: git itself is silent until its indexer has read
+   * the pack, and clients give up after 15 seconds without a byte.
+   */
+  async #keepAlive(read: AbortSignal): Promise<void> {
+    while (!read.aborted) {
+      await this.#context.clock.sleep(KEEP_ALIVE_MS, read);
+      if (!read.aborted) this.#received.keepAlive();
+    }
   }
 
   async #readOutput(onProgress: () => void): Promise<void> {

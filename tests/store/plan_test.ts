@@ -20,10 +20,16 @@ const CASES: readonly [string, Filter][] = [
   ["many values", filter({ tags: { e: MANY } })],
   ["two tags and a kind", filter({ kinds: [1], tags: { e: MANY, p: [key(1)] } })],
   ["tag and author", filter({ authors: [key(1)], tags: { a: ["x"] } })],
+  ["repositories by identifier", filter({ kinds: [30617, 30618], tags: { d: ["x"] } })],
+  ["pull requests of coordinates", filter({ kinds: [1617, 1618, 1621, 5], tags: { a: ["x", "y"] } })],
+  ["many updates", filter({ kinds: [1617, 1619, 1630, 1631, 1632, 1633, 5], tags: { e: MANY } })],
+  ["replies by root", filter({ kinds: [1619, 1630, 1111, 5], tags: { E: [key(1), key(2)] } })],
+  ["a person's repositories", filter({ kinds: [30617], authors: [key(1)] })],
+  ["browsing", filter({ kinds: [30617], limit: 100 })],
   ["author, kind and d", filter({ authors: [key(1)], kinds: [30617], tags: { d: ["x"] } })],
 ];
 
-Deno.test("no filter that names an id, author, kind or tag scans a table or sorts what it may not return", () =>
+Deno.test("IO-3 no filter that names an id, author, kind or tag scans a table or sorts what it may not return", () =>
   withDirectory(async (path) => {
     await (await open(path, { internals: { exclusive: false } })).store.close();
     const client = createClient({ url: `file:${path}` });
