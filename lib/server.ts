@@ -4,40 +4,29 @@ import {
   databasePath,
   formatAddress,
   inRanges,
-  isReadOnly,
   PROGRAM_VERSION,
   type RelayKey,
   withBoundPort,
 } from "./config/mod.ts";
 import { createGit, createGitHttp, Repositories } from "./git/mod.ts";
 import {
+  archiveKind,
   bind,
   clientAddress,
   createHandler,
   createReadiness,
+  describeServer,
   repositoryFacts,
-  type Routes,
 } from "./http/mod.ts";
 import { Intake } from "./intake/mod.ts";
-import { createVerifier, normaliseDomain, serialiseEvent } from "./nostr/mod.ts";
+import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/mod.ts";
-import { type CurationRules, DURATION } from "./policy/mod.ts";
+import { curationRules, DURATION } from "./policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
-import {
-  type ArchiveKind,
-  createRelay,
-  type Relay,
-  relayInformation,
-  wantsRelayInformation,
-  wantsUpgrade,
-} from "./relay/mod.ts";
-import { lockDataDirectory, openStore } from "./store/mod.ts";
+import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
+import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
 import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
 
-/** Where the project lives; NIP-11 `software`. */
-const SOFTWARE_URL = "https://ngit.dev/grasp";
-/** NIPs implemented and covered by tests. */
-const SUPPORTED_NIPS = [1, 9, 11, 34, 40, 45, 70, 77];
 const VERIFY_WORKERS = 2;
 const MEBIBYTE = 1 << 20;
 /** More requests than this waiting for a git process make us not ready. */
@@ -64,9 +53,6 @@ export interface RunningServer {
   /** Finishes what is in flight within the configured time, then closes everything. */
   stop(): Promise<void>;
 }
-
-/** What has to be undone when the server stops, in reverse order. */
-type CleanUp = (() => Promise<unknown> | void)[];
 
 /**
  * The composition root: builds every part in the order in which they depend on each other and wires
@@ -190,7 +176,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     repositories: () => repositories.count,
     gitProcesses: () => gitHttp.load(),
   });
-  const site = describe(config, input.key);
+  const site = describeServer(config, input.key);
   const startedAt = clock.now();
   const readiness = createReadiness({
     db: () => store.ping(),
@@ -236,103 +222,6 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
       await undoAll(cleanUp, log);
     },
   };
-}
-
-/**
- * Creates the data directories and takes possession of them for the life of the process. The memory
- * backend has no relay data path, so that several such servers can share a working directory; what
- * others keep there (`statePath`) lies with its repositories then.
- */
-async function claimDirectories(config: Config, cleanUp: CleanUp) {
-  const gitDataPath = config.usesTemporaryGitData
-    ? await Deno.makeTempDir({ prefix: "ngit-grasp-git-" })
-    : resolve(config.gitDataPath);
-  if (config.usesTemporaryGitData) cleanUp.push(() => Deno.remove(gitDataPath, { recursive: true }));
-  const relayDataPath = config.databaseBackend === "memory" ? undefined : resolve(config.relayDataPath);
-  await claim("NGIT_GIT_DATA_PATH", gitDataPath, cleanUp);
-  if (relayDataPath !== undefined) await claim("NGIT_RELAY_DATA_PATH", relayDataPath, cleanUp);
-  return { gitDataPath, relayDataPath, statePath: relayDataPath ?? gitDataPath };
-}
-
-async function claim(option: string, path: string, cleanUp: CleanUp): Promise<void> {
-  try {
-    await Deno.mkdir(path, { recursive: true, mode: 0o750 });
-  } catch (error) {
-    throw new Error(`${option} ${path} cannot be created: ${error instanceof Error ? error.message : error}`);
-  }
-  const lock = await lockDataDirectory(path, Deno.pid);
-  cleanUp.push(() => lock.release());
-}
-
-function curationRules(config: Config): CurationRules {
-  return {
-    domain: normaliseDomain(config.domain) ?? config.domain,
-    repositoryWhitelist: config.repositoryWhitelist,
-    repositoryBlacklist: config.repositoryBlacklist,
-    eventBlacklist: new Set(config.eventBlacklist.map(({ pubkey }) => pubkey)),
-    archive: {
-      all: config.archiveAll,
-      whitelist: config.archiveWhitelist,
-      services: config.archiveGraspServices.map((service) => normaliseDomain(service) ?? service),
-      readOnly: isReadOnly(config),
-    },
-  };
-}
-
-/** What pages and the NIP-11 document say; made once, because it depends on configuration alone. */
-function describe(config: Config, key: RelayKey): Pick<Routes, "site" | "relayInformation"> {
-  const document = relayInformation({
-    name: config.relayName,
-    description: config.relayDescription,
-    ownerPubkey: config.ownerNpub,
-    relayPubkey: key.pubkey,
-    contact: config.relayContact,
-    software: SOFTWARE_URL,
-    version: PROGRAM_VERSION,
-    icon: config.relayIconUrl,
-    supportedNips: SUPPORTED_NIPS,
-    sync: false,
-    grasp06: false,
-    archive: archiveKind(config),
-    archiveReadOnly: isReadOnly(config),
-    repositoryWhitelist: config.repositoryWhitelist.length > 0,
-    repoAcceptanceCriteria: config.repoAcceptanceCriteria,
-    curation: config.curation,
-    postingPolicy: config.relayPostingPolicy,
-    privacyPolicy: config.relayPrivacyPolicy,
-    termsOfService: config.relayTermsOfService,
-    limits: config,
-  });
-  const text = JSON.stringify(document, null, 2) + "\n";
-  const headers = {
-    "Content-Type": "application/nostr+json",
-    Vary: "Accept",
-    "Cache-Control": "max-age=300",
-  };
-  return {
-    site: {
-      name: config.relayName,
-      description: config.relayDescription,
-      domain: config.domain,
-      scheme: config.publicScheme,
-      version: PROGRAM_VERSION,
-      supportedGrasps: document.supported_grasps as string[],
-      supportedNips: document.supported_nips as number[],
-      acceptance: document.repo_acceptance_criteria as string,
-      curation: document.curation as string | undefined,
-      information: document,
-    },
-    relayInformation: (request, path) =>
-      wantsRelayInformation(request.headers.get("accept"), path)
-        ? new Response(text, { headers })
-        : undefined,
-  };
-}
-
-function archiveKind(config: Config): ArchiveKind {
-  if (config.archiveAll) return "all";
-  if (config.archiveWhitelist.length > 0) return "whitelist";
-  return config.archiveGraspServices.length > 0 ? "services" : "none";
 }
 
 /** `/metrics` for clients that may read it; everybody else sees an unknown path. */

@@ -5,3 +5,4 @@ export { repositoryFacts } from "./repository_facts.ts";
 export { createReadiness, type Readiness } from "./readiness.ts";
 export { createHandler, type Routes } from "./router.ts";
 export type { RepositoryFacts, Site } from "./site.ts";
+export { archiveKind, describeServer } from "./describe_server.ts";

@@ -1,6 +1,7 @@
 /** Pure decisions: an event or a push and a view of what we know in, a verdict and effects as data out. */
 export * from "./announcement.ts";
 export * from "./curation.ts";
+export * from "./curation_rules.ts";
 export * from "./deletion.ts";
 export * from "./durations.ts";
 export * from "./effects.ts";

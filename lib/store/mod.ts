@@ -8,6 +8,7 @@ import type { Store } from "./types.ts";
 import { Writer } from "./writer.ts";
 
 export type { FilterLimits } from "./filter_sql.ts";
+export { claimDirectories, type CleanUp, type DataDirectories } from "./data_directories.ts";
 export { type DirectoryLock, lockDataDirectory } from "./instance_lock.ts";
 export { SCHEMA_VERSION } from "./schema.ts";
 export type * from "./types.ts";

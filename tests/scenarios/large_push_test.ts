@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { declare, newSigner } from "../support/keys.ts";
-import { commitFile, git, refsOf, tryGit } from "../support/git_client.ts";
+import { commitFile, git, packOf, refsOf, tryGit } from "../support/git_client.ts";
 import { eventually } from "../support/temp.ts";
 import {
   announced,
@@ -113,19 +113,6 @@ Deno.test("G-62 concurrent identical pushes: refs correct, event stored once, no
     strictEqual(relay.received(live).length, 1);
     ok(!/"level":"error"/.test(server.log), server.log);
   }));
-
-/** A pack with everything `tip` reaches. */
-async function packOf(work: string, tip: string): Promise<Uint8Array> {
-  const child = new Deno.Command("git", {
-    args: ["-C", work, "pack-objects", "--stdout", "--revs", "-q"],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(`${tip}\n`));
-  await writer.close();
-  return (await child.output()).stdout;
-}
 
 async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));

@@ -1,5 +1,5 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { refsOf } from "../support/git_client.ts";
+import { packOf, refsOf } from "../support/git_client.ts";
 import { announced, declareAll, isServed, scene } from "./support.ts";
 import { withTempDirectory } from "../support/temp.ts";
 
@@ -46,15 +46,3 @@ Deno.test("IO-22 G-64 while git indexes a push the client hears something at lea
       ok(await isServed(stage.relay, stateId));
     }, { NGIT_GIT_BINARY: binary });
   }));
-
-async function packOf(work: string, tip: string): Promise<Uint8Array<ArrayBuffer>> {
-  const child = new Deno.Command("git", {
-    args: ["-C", work, "pack-objects", "--stdout", "--revs", "-q"],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(`${tip}\n`));
-  await writer.close();
-  return (await child.output()).stdout;
-}

@@ -75,3 +75,16 @@ export async function refsOf(directory: string): Promise<Record<string, string>>
     lines.split("\n").filter(Boolean).map((line) => line.split(" ") as [string, string]),
   );
 }
+
+/** A pack with everything `tip` reaches. */
+export async function packOf(directory: string, tip: string): Promise<Uint8Array<ArrayBuffer>> {
+  const child = new Deno.Command("git", {
+    args: ["-C", directory, "pack-objects", "--stdout", "--revs", "-q"],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(`${tip}\n`));
+  await writer.close();
+  return (await child.output()).stdout;
+}
