@@ -46,6 +46,8 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
     clock: systemClock,
   });
   const stop = stopSignals();
+  const onReload = () => log.warn("SIGHUP: this version cannot reload its configuration; restart it instead");
+  Deno.addSignalListener("SIGHUP", onReload);
   try {
     const key = await loadRelayKey(config, input.cwd, systemRandom);
     if (!key.ok) return fail(key.problem);
@@ -62,6 +64,7 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
     return fail(error instanceof Error ? error.message : String(error));
   } finally {
     stop.ignore();
+    Deno.removeSignalListener("SIGHUP", onReload);
   }
 }
 

@@ -149,6 +149,17 @@ Deno.test("R-71 P-48 a PR without c, to nothing known, or to a repository still 
     );
   }));
 
+Deno.test("R-72 without GRASP-06 a PR that names our /prs/ endpoint for an unknown repository is refused", () =>
+  engine(async (world) => {
+    const author = newSigner();
+    const base = propose(author, [newSigner()], "1".repeat(40), "unknown");
+    const clone = ["clone", `https://${DOMAIN}/prs/${author.npub}/unknown.git`];
+    match(
+      (await world.submit(author.sign({ kind: 1618, tags: [...base.tags, clone] }))).message,
+      /^blocked: PR event must reference/,
+    );
+  }));
+
 Deno.test("P-55 a PR addressing 30617:<key>:a:b matches the identifier a:b; malformed coordinates are skipped", () =>
   engine(async (world) => {
     const { owner, work, commit } = await scenery(world, "a:b");

@@ -3,7 +3,7 @@ import { announce, declare, newSigner } from "../support/keys.ts";
 import { commitFile, git, refsOf, tryGit } from "../support/git_client.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { withTempDirectory } from "../support/temp.ts";
+import { eventually, withTempDirectory } from "../support/temp.ts";
 import { announced, declareAll, hosted, isServed, publish, pushAll, remoteRefs, scene } from "./support.ts";
 
 Deno.test("R-3 R-6 G-58 P-64 an accepted event is returned at once; sent again it is a duplicate nobody hears of", () =>
@@ -158,4 +158,11 @@ Deno.test("IO-30 a PR whose clone names another host is accepted when its reposi
       "https://elsewhere.example/x.git",
     ]];
     await publish(relay, newSigner().sign({ kind: 1618, tags }), "purgatory:");
+  }));
+
+Deno.test("SIGHUP neither stops the server nor passes silently", () =>
+  scene(async ({ server }) => {
+    Deno.kill(server.pid, "SIGHUP");
+    await eventually("it says so", () => server.log.includes("cannot reload its configuration"));
+    strictEqual(await (await fetch(`${server.httpUrl}/healthz`)).text(), '{"status":"ok"}');
   }));
