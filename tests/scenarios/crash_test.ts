@@ -110,3 +110,16 @@ Deno.test("C-26 a second server on the same data is refused, names the first one
       return response.ok;
     });
   }));
+
+Deno.test("C-24 a port in use: exit 1, the address is named, nothing in the data directories changes", () =>
+  crashScene(async (stage) => {
+    const dataPath = `${stage.directory}/other`;
+    await Deno.mkdir(`${dataPath}/git`, { recursive: true });
+    await Deno.writeTextFile(`${dataPath}/git/purgatory-state.json`, "{}");
+    let message = "";
+    await ServerProcess.start({ dataPath, port: stage.server.port })
+      .then((second) => second.stop(), (error) => message = String(error));
+    ok(message.includes(`cannot listen on 127.0.0.1:${stage.server.port}: address in use`), message);
+    strictEqual(await Deno.readTextFile(`${dataPath}/git/purgatory-state.json`), "{}");
+    await Deno.stat(`${dataPath}/relay/relay.db`).then(() => ok(false, "a database was created"), () => {});
+  }));
