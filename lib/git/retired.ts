@@ -18,15 +18,24 @@ export interface RetiredNote {
 export async function moveToArchive(root: string, path: string, note: RetiredNote): Promise<string> {
   const [npub, name] = path.split("/").slice(-2) as [string, string];
   const stem = name.replace(/\.git$/, "").slice(0, 60);
-  const directory = `${ARCHIVE}/${npub}/${stem}-${Math.floor(note.retiredAt / 1000)}`;
+  let directory = `${ARCHIVE}/${npub}/${stem}-${Math.floor(note.retiredAt / 1000)}`;
   try {
     await Deno.mkdir(`${root}/${ARCHIVE}/${npub}`, { recursive: true, mode: 0o750 });
+    directory = await unusedName(root, directory);
     await Deno.writeTextFile(`${root}/${directory}.json`, JSON.stringify(note, null, 2) + "\n");
     await Deno.rename(path, `${root}/${directory}`);
   } catch (error) {
     throw new RepositoryError(`a repository could not be retired: ${error}`);
   }
   return directory;
+}
+
+/** `directory`, or with a number when one request retires several repositories of equal beginning. */
+async function unusedName(root: string, directory: string): Promise<string> {
+  for (let number = 1;; number++) {
+    const name = number === 1 ? directory : `${directory}-${number}`;
+    if (!await Deno.lstat(`${root}/${name}.json`).catch(() => undefined)) return name;
+  }
 }
 
 /** Directories below `root` that hold retired data of a coordinate, in no particular order. */
@@ -64,7 +73,7 @@ export async function deleteFromArchive(root: string, directory: string): Promis
 
 /** Directories come from the database: they still must not lead anywhere else. */
 function assertArchived(directory: string): void {
-  if (!/^\.archive\/npub1[a-z0-9]{58}\/[^/\0]+$/.test(directory) || directory.includes("..")) {
+  if (!/^\.archive\/npub1[a-z0-9]{58}\/[^/\0]+$/.test(directory) || /\/\.\.?$/.test(directory)) {
     throw new RepositoryError("not a retired repository");
   }
 }

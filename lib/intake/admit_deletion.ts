@@ -1,4 +1,4 @@
-import { addressIdentifier, KIND, type NostrEvent } from "../nostr/mod.ts";
+import { addressIdentifier, KIND, type NostrEvent, parsePullRequest } from "../nostr/mod.ts";
 import {
   decideDeletion,
   type DeletionRequest,
@@ -8,7 +8,7 @@ import {
   type Verdict,
   viewOf,
 } from "../policy/mod.ts";
-import { applyEffects } from "../purgatory/mod.ts";
+import { applyEffects, pullRequestLock } from "../purgatory/mod.ts";
 import type { IntakeParts } from "./ports.ts";
 import { storeVerdict } from "./verdicts.ts";
 
@@ -26,7 +26,7 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
   const request = parseDeletion(event);
   const found = await targetsOf(parts, request);
   const identifiers = [...found.identifiers];
-  return await parts.locks.run(identifiers, async () => {
+  return await parts.locks.run([...identifiers, ...found.locks], async () => {
     for (const identifier of identifiers) {
       const view = viewOf(identifier, await parts.store.readIdentifier(identifier));
       const applied = await applyEffects(parts, identifier, decideDeletion(view, request));
@@ -34,7 +34,8 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
     }
     const [verdict] = await parts.store.commit({
       insertEvents: [{ event }],
-      removeEvents: found.served,
+      // A pull request that waited may have been released before its locks were free.
+      removeEvents: [...found.served, ...found.pullRequests],
       removePullRequests: found.pullRequests,
       putTombstones: tombstonesOf(request),
     });
@@ -51,6 +52,7 @@ async function targetsOf({ store }: IntakeParts, request: DeletionRequest) {
   const identifiers = new Set<string>();
   const served: string[] = [];
   const pullRequests: string[] = [];
+  const locks: string[] = [];
   const consider = (event: NostrEvent | undefined) => {
     if (!event || !names(request, event, addressIdentifier(event) ?? "")) return;
     if (REPOSITORY_KINDS.has(event.kind)) identifiers.add(addressIdentifier(event) ?? "");
@@ -61,11 +63,16 @@ async function targetsOf({ store }: IntakeParts, request: DeletionRequest) {
     const waiting = await store.waitingEvent(id);
     if (waiting?.pubkey !== request.event.pubkey) continue;
     if (REPOSITORY_KINDS.has(waiting.kind)) identifiers.add(addressIdentifier(waiting) ?? "");
-    else pullRequests.push(id);
+    else {
+      pullRequests.push(id);
+      const parsed = parsePullRequest(waiting);
+      const targets = parsed.ok ? parsed.pullRequest.targets : [];
+      locks.push(pullRequestLock(id), ...targets.map(({ identifier }) => identifier));
+    }
   }
   for (const { kind, pubkey, identifier } of request.coordinates) {
     if (REPOSITORY_KINDS.has(kind)) identifiers.add(identifier);
     else consider(await store.currentVersion(kind, pubkey, identifier));
   }
-  return { identifiers, served, pullRequests };
+  return { identifiers, served, pullRequests, locks };
 }

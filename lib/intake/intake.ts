@@ -17,7 +17,7 @@ import { admitPullRequest } from "./admit_pull_request.ts";
 import { admitState } from "./admit_state.ts";
 import type { EventSource, IntakeParts } from "./ports.ts";
 import { RefusedEvents } from "./refused_events.ts";
-import { storeVerdict } from "./verdicts.ts";
+import { DELETED, storeVerdict } from "./verdicts.ts";
 
 /** The answer to an EVENT; `id` is the id as sent, undefined when none could be read. */
 export interface AdmitAnswer {
@@ -94,7 +94,7 @@ export class Intake {
     if (await store.has(event.id)) return { ok: true, outcome: "duplicate", message: STORED_ALREADY_MESSAGE };
     // A deletion request cannot be deleted (NIP-09).
     if (event.kind !== KIND.deletion && await store.isTombstoned(event)) {
-      return refuse("invalid", "deleted", "accepted deletion request for this event");
+      return DELETED;
     }
     const now = nowSeconds(clock);
     const expiration = expirationOf(event);

@@ -4,6 +4,7 @@ import {
   type NostrEvent,
   parsePullRequest,
   type Refusal,
+  refuse,
 } from "../nostr/mod.ts";
 import {
   ACCEPTED,
@@ -15,6 +16,9 @@ import {
 import { applyEffects } from "../purgatory/mod.ts";
 import type { InsertVerdict } from "../store/mod.ts";
 import type { IntakeParts } from "./ports.ts";
+
+/** The author asked for its deletion (NIP-09), before or after it arrived. */
+export const DELETED: Refusal = refuse("invalid", "deleted", "accepted deletion request for this event");
 
 /** What the store's verdict on an insert means for the sender. */
 export function storeVerdict(verdict: InsertVerdict): Verdict {
@@ -39,6 +43,8 @@ export async function carryOut(
   decision: Decision,
 ): Promise<Verdict | undefined> {
   if (decision.effects.length === 0) return decision.verdict;
+  // A deletion request may have been accepted while this event waited for its lock.
+  if (await parts.store.isTombstoned(event)) return DELETED;
   const applied = await applyEffects(parts, identifier, decision.effects);
   if (!applied.ok) return applied;
   const expectsRelease = decision.effects.some((effect) =>

@@ -37,6 +37,7 @@ export const DURATION = {
 export const LIMIT = {
   waitingAnnouncementsPerAuthor: 50,
   waitingAnnouncements: 5_000,
+  softExpiredAnnouncements: 20_000,
   waitingStatesPerAuthorAndIdentifier: 20,
   waitingStates: 20_000,
   waitingPullRequestsPerRepository: 1_000,

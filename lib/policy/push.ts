@@ -6,7 +6,7 @@ import type { Effect } from "./effects.ts";
 import { Authority } from "./maintainers.ts";
 import { judgePullRequestRef, type PullRequestKnowledge } from "./push_pull_request.ts";
 import type { RefCommand } from "./ref_command.ts";
-import { keepWaiting } from "./state.ts";
+import { isReplaced, keepWaiting } from "./state.ts";
 import { type IdentifierView, waitingAnnouncement } from "./view.ts";
 
 /** Everything the decision about one push depends on. */
@@ -20,7 +20,7 @@ export interface PushCase {
   readonly rules: CurationRules;
   /** What is known about the event id of each `refs/nostr/` command, by ref. */
   readonly pullRequests: ReadonlyMap<string, PullRequestKnowledge>;
-  /** The repository or the server holds as many unannounced pull request refs as allowed. */
+  /** With this push the repository or the server would hold more unannounced pull request refs than allowed. */
   readonly placeholdersFull: boolean;
   /** Milliseconds. */
   readonly now: number;
@@ -54,7 +54,8 @@ export function candidateStates(view: IdentifierView, owner: string): State[] {
   const newestFirst = (a: State, b: State) => compareNewestFirst(a.event, b.event);
   const served = view.storedStates.filter(governs).sort(newestFirst)[0];
   const waiting = view.waitingStates.map(({ state }) => state).filter(governs)
-    .filter((state) => !served || newestFirst(state, served) < 0).sort(newestFirst);
+    .filter((state) => !served || newestFirst(state, served) < 0)
+    .filter((state) => !isReplaced(state, view.storedStates)).sort(newestFirst);
   return served ? [...waiting, served] : waiting;
 }
 
@@ -174,7 +175,7 @@ function refuseUnmatched(
   const newest = candidates[0];
   const count = candidates.filter((state) => view.waitingStates.some((row) => row.state === state)).length;
   const text = count === 0
-    ? strangersText(view.waitingStates.length)
+    ? unmatchedText(input)
     : `${count} state event${plural(count)} in purgatory from authorized ` +
       `publisher${plural(count)} but ${count === 1 ? "doesn't" : "don't"} match push`;
   if (!newest) return refuseWhole(all, text);
@@ -191,8 +192,14 @@ function refuseUnmatched(
   return refusePush(all, whole, reasons);
 }
 
-function strangersText(waiting: number): string {
+/** Why no waiting state is a candidate: there is none, none that counts, or none by a maintainer. */
+function unmatchedText({ view, owner }: PushCase): string {
+  const waiting = view.waitingStates.length;
   if (waiting === 0) return "No state events in purgatory";
+  const members = new Authority(view).of(owner);
+  if (view.waitingStates.some(({ row }) => members?.has(row.author))) {
+    return "No matching state event found in purgatory from authorized publishers";
+  }
   return `${waiting} state event${plural(waiting)} in purgatory but none from authorized publishers`;
 }
 

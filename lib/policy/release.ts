@@ -1,6 +1,6 @@
 import { compareNewestFirst, declaresObjects, type NostrEvent, type State } from "../nostr/mod.ts";
 import { Authority } from "./maintainers.ts";
-import { untracksRefs } from "./state.ts";
+import { isReplaced, untracksRefs } from "./state.ts";
 import { type IdentifierView, servedAnnouncement } from "./view.ts";
 
 /** One repository and the state its refs and HEAD have to equal. */
@@ -52,10 +52,11 @@ export function planRelease(
   }
   const alignments = [...withRepository].flatMap((owner): Alignment[] => {
     const members = authority.of(owner);
-    const state = [...view.storedStates, ...applicable]
+    const [state] = [...view.storedStates, ...applicable]
       .filter((candidate) => members?.has(candidate.author) && declaresObjects(candidate))
-      .filter((candidate) => complete.has(candidate.event.id)).sort(newestFirst)[0];
-    return state ? [{ owner, state }] : [];
+      .filter((candidate) => !isReplaced(candidate, view.storedStates)).sort(newestFirst);
+    // A served state whose data is lost still governs: refs never move to an older one.
+    return state && complete.has(state.event.id) ? [{ owner, state }] : [];
   });
   return {
     alignments,

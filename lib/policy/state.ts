@@ -80,6 +80,13 @@ export function untracksRefs(state: State): boolean {
   return !declaresObjects(state) && state.unsatisfiable === undefined;
 }
 
+/** True when a served state of the same author is newer, also one that no longer tracks refs. */
+export function isReplaced(state: State, served: readonly State[]): boolean {
+  return served.some((other) =>
+    other.author === state.author && compareNewestFirst(other.event, state.event) < 0
+  );
+}
+
 /** The effects that put a new state into purgatory; the author's oldest gives way at the bound. */
 export function holdState(
   { state, source, view, now }: Pick<StateCase, "state" | "source" | "view" | "now">,

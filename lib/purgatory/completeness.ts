@@ -41,15 +41,15 @@ export async function readDisk(
     return known;
   };
   const donors = new Map<string, string>();
-  const states = [...view.waitingStates.map(({ state }) => state), ...view.storedStates];
-  for (const state of incoming ? [incoming, ...states] : states) {
-    if (!declaresObjects(state)) continue;
-    const trusting = new Set(authority.ownersTrusting(state.author));
-    for (const owner of owners.filter((candidate) => trusting.has(candidate))) {
-      if (!await holdsAll(repositories, { owner, identifier }, state, await snapshotOf(owner))) continue;
-      donors.set(state.event.id, owner);
-      break;
-    }
+  const known = [...view.waitingStates.map(({ state }) => state), ...view.storedStates];
+  const states = (incoming ? [incoming, ...known] : known).filter(declaresObjects);
+  for (const owner of owners) {
+    const open = states.filter(({ event, author }) =>
+      !donors.has(event.id) && authority.of(owner)?.has(author)
+    );
+    if (open.length === 0) continue;
+    const held = await heldBy(repositories, { owner, identifier }, open, await snapshotOf(owner));
+    for (const { event } of held) donors.set(event.id, owner);
   }
   return { owners, donors, differs: async (owner, state) => isDifferent(await snapshotOf(owner), state) };
 }
@@ -61,17 +61,31 @@ function isDifferent({ refs, head }: RepositoryRefs, state: State): boolean {
     (state.head !== undefined && state.head !== head);
 }
 
-/** Refs of a repository are complete by construction, so a state equal to them needs no walk. */
-async function holdsAll(
+/**
+ * Those of `states` whose objects are all complete in a repository. One look sorts out states whose
+ * objects are not there, however many wait. Refs are complete by construction, so a state equal to
+ * them needs no walk.
+ */
+async function heldBy(
   repositories: Repositories,
   repository: { owner: string; identifier: string },
-  state: State,
+  states: readonly State[],
   snapshot: RepositoryRefs,
-): Promise<boolean> {
+): Promise<readonly State[]> {
   const tips = new Set(snapshot.refs.values());
-  const unproven = [...new Set(state.refs.values())].filter((oid) => !tips.has(oid));
-  if (unproven.length === 0) return true;
-  return (await repositories.complete(repository, unproven)).size === unproven.length;
+  const missing = (state: State) => [...state.refs.values()].filter((oid) => !tips.has(oid));
+  const asked = new Set(states.flatMap(missing));
+  if (asked.size === 0) return states;
+  const present = await repositories.present(repository, asked);
+  const held: State[] = [];
+  for (const state of states) {
+    const unproven = new Set(missing(state));
+    if ([...unproven].some((oid) => !present.has(oid))) continue;
+    const isComplete = unproven.size === 0 ||
+      (await repositories.complete(repository, unproven)).size === unproven.size;
+    if (isComplete) held.push(state);
+  }
+  return held;
 }
 
 function inOrder(view: IdentifierView, first: string | undefined): readonly string[] {

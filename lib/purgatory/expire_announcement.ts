@@ -5,6 +5,7 @@ import {
   type IdentifierView,
   statesWithoutOwner,
   viewOf,
+  waitingAnnouncement,
 } from "../policy/mod.ts";
 import type { Placeholder, WaitingAnnouncement } from "../store/mod.ts";
 import { logExpiry } from "./expiry_log.ts";
@@ -52,6 +53,18 @@ export async function expireAnnouncement(
       await expireFully(parts, view, row);
       return "expire";
   }
+}
+
+/** The same for a soft-expired announcement that has to go early because too many wait. */
+export async function giveUpSoftExpired(
+  parts: ReleaseParts,
+  { owner, identifier }: WaitingAnnouncement,
+): Promise<AnnouncementOutcome> {
+  const view = viewOf(identifier, await parts.store.readIdentifier(identifier));
+  const row = waitingAnnouncement(view, owner)?.waiting;
+  if (row?.phase !== "soft") return "skip";
+  await expireFully(parts, view, row);
+  return "expire";
 }
 
 async function hasBranchOrTag(

@@ -1,6 +1,7 @@
 import { isPullRequest, parsePullRequest, pullRequestIdOf, pullRequestRef, ZERO_OID } from "../nostr/mod.ts";
 import { DURATION, LIMIT, type PullRequestKnowledge, type RefCommand } from "../policy/mod.ts";
 import type { Placeholder, RepositoryKey } from "../store/mod.ts";
+import { repositoryPin } from "./pins.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
 import type { ReleaseParts } from "./ports.ts";
 
@@ -33,10 +34,15 @@ async function lookUp(store: ReleaseParts["store"], id: string): Promise<PullReq
   return await store.placeholder(id) ? { type: "placeholder", id } : { type: "unknown", id };
 }
 
-/** True when neither this repository nor the server takes another unannounced pull request ref. */
-export async function placeholdersFull({ store }: ReleaseParts, repository: RepositoryKey): Promise<boolean> {
-  return await store.placeholdersIn(repository) >= LIMIT.placeholdersPerRepository ||
-    (await store.waitingCounts()).placeholders >= LIMIT.placeholders;
+/** True when this repository or the server does not take all the unannounced pull request refs of a push. */
+export async function placeholdersFull(
+  { store }: ReleaseParts,
+  repository: RepositoryKey,
+  pushed: ReadonlyMap<string, PullRequestKnowledge>,
+): Promise<boolean> {
+  const count = [...pushed.values()].filter(({ type }) => type === "unknown").length;
+  return await store.placeholdersIn(repository) + count > LIMIT.placeholdersPerRepository ||
+    (await store.waitingCounts()).placeholders + count > LIMIT.placeholders;
 }
 
 /**
@@ -57,7 +63,7 @@ export async function settlePullRequestRefs(
     const isCommit = (await repositories.present(repository, [newOid])).get(newOid) === "commit";
     const contradicted = known.type === "otherKind" || ("commit" in known && known.commit !== newOid);
     if (!isCommit || contradicted) {
-      const keep = "commit" in known ? known.commit : undefined;
+      const keep = isCommit && "commit" in known ? known.commit : undefined;
       await clearPullRequestRef(parts, repository, id, keep);
     } else if (known.type === "unknown" || known.type === "placeholder") {
       await keepPlaceholder(parts, repository, id, newOid);
@@ -89,15 +95,22 @@ async function keepPlaceholder(
   log.info("pull request ref held until its event arrives", { event_id: id, repo: repository.identifier });
 }
 
-/** Ends the waiting of a placeholder: its ref goes wherever it still has the recorded commit. */
+/**
+ * Ends the waiting of a placeholder: its ref goes, also where an earlier push left another commit.
+ * False when a running push may just have moved it: then it keeps waiting.
+ */
 export async function expirePlaceholder(
   parts: ReleaseParts,
   { id, commit, repositories }: Placeholder,
-): Promise<void> {
+): Promise<boolean> {
   for (const repository of repositories) {
     if (!await parts.repositories.exists(repository)) continue;
     const current = (await parts.repositories.readRefs(repository)).refs.get(pullRequestRef(id));
-    if (current === commit) await clearPullRequestRef(parts, repository, id, undefined);
+    if (current !== undefined && current !== commit && parts.pins.has(repositoryPin(repository))) {
+      return false;
+    }
+    await clearPullRequestRef(parts, repository, id, undefined);
   }
   await parts.store.commit({ removePlaceholders: [id] });
+  return true;
 }

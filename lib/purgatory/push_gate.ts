@@ -1,5 +1,5 @@
 import type { PushDecision, PushGate, PushGrant, RepositoryRef } from "../git/mod.ts";
-import { declaresObjects, pullRequestIdOf } from "../nostr/mod.ts";
+import { declaresObjects, pullRequestIdOf, type State, ZERO_OID } from "../nostr/mod.ts";
 import {
   candidateStates,
   type CurationRules,
@@ -71,10 +71,8 @@ export class StatePushGate implements PushGate {
     const { repository, changesRefs, unpin, unpinRepository } = grant as Grant;
     try {
       if (!changesRefs) return;
-      const keys = [
-        repository.identifier,
-        ...applied.map(({ ref }) => pullRequestLock(pullRequestIdOf(ref))),
-      ];
+      const ids = applied.map(({ ref }) => pullRequestIdOf(ref)).filter((id) => id !== undefined);
+      const keys = [repository.identifier, ...ids.map(pullRequestLock)];
       await this.#locks.run(keys, () => {
         unpinRepository();
         return this.#settle(repository, applied);
@@ -93,15 +91,17 @@ export class StatePushGate implements PushGate {
   }
 
   /**
-   * What authorised the push is gone (deleted while it ran) and no other state governs: branches and
-   * tags return to their old values, so that refs never stay ahead of every signed state.
+   * What authorised the push is gone (deleted while it ran) and no other state declares what it wrote:
+   * branches and tags return to their old values, so that refs never stay ahead of every signed state.
    */
   async #takeBack(repository: RepositoryRef, applied: readonly RefCommand[]): Promise<void> {
     const { store, repositories, log } = this.#parts;
     const branches = applied.filter(({ ref }) => /^refs\/(heads|tags)\//.test(ref));
     if (!await repositories.exists(repository)) return;
     const view = viewOf(repository.identifier, await store.readIdentifier(repository.identifier));
-    if (branches.length === 0 || candidateStates(view, repository.owner).length > 0) return;
+    const isDeclared = ({ refs }: State) =>
+      branches.every(({ ref, newOid }) => (refs.get(ref) ?? ZERO_OID) === newOid);
+    if (branches.length === 0 || candidateStates(view, repository.owner).some(isDeclared)) return;
     const back = branches.map(({ ref, oldOid, newOid }) => ({ ref, oldOid: newOid, newOid: oldOid }));
     const failed = await repositories.changeRefs(repository, back);
     log.warn("push taken back: nothing authorises it any more", {
@@ -129,14 +129,15 @@ export class StatePushGate implements PushGate {
     const present = declared.length === 0
       ? new Set<string>()
       : new Set((await repositories.present(repository, [...new Set(declared)])).keys());
+    const pullRequests = await knowledgeOf(this.#parts, commands);
     const verdict = decidePush({
       view,
       owner,
       commands,
       present,
       rules: this.#surroundings.rules,
-      pullRequests: await knowledgeOf(this.#parts, commands),
-      placeholdersFull: await placeholdersFull(this.#parts, repository),
+      pullRequests,
+      placeholdersFull: await placeholdersFull(this.#parts, repository, pullRequests),
       now: clock.now(),
     });
     if (!verdict.ok) return verdict;
@@ -160,8 +161,8 @@ export class StatePushGate implements PushGate {
 }
 
 /** Lock key of an event id whose ref and event may arrive at the same time. */
-export function pullRequestLock(id: string | undefined): string {
-  return `refs/nostr/${id ?? ""}`;
+export function pullRequestLock(id: string): string {
+  return `refs/nostr/${id}`;
 }
 
 function refuseAll(commands: readonly RefCommand[], text: string): PushDecision {

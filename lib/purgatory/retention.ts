@@ -13,9 +13,13 @@ export async function discardRetired(
   time: number,
 ): Promise<void> {
   for (const { owner, identifier, retiredAt, directory } of await store.retiredBefore(time)) {
-    await repositories.discardRetired(directory);
-    await store.commit({ removeRetired: [{ owner, identifier, retiredAt }] });
-    log.info("retired repository deleted for good", { repo: identifier });
+    try {
+      await repositories.discardRetired(directory);
+      await store.commit({ removeRetired: [{ owner, identifier, retiredAt }] });
+      log.info("retired repository deleted for good", { repo: identifier });
+    } catch (error) {
+      log.error("retired repository could not be deleted", { repo: identifier, error: String(error) });
+    }
   }
 }
 
@@ -33,13 +37,16 @@ export async function purgeExpiredEvents(parts: ReleaseParts, locks: KeyedLock):
 
 async function retireExpired(parts: ReleaseParts, event: NostrEvent, identifier: string): Promise<void> {
   const view = viewOf(identifier, await parts.store.readIdentifier(identifier));
-  const remaining = {
-    ...view,
-    announcements: view.announcements.filter(({ announcement, waiting }) =>
-      waiting || announcement.owner !== event.pubkey
-    ),
-  };
-  await applyEffects(parts, identifier, [
-    { type: "retire", owner: event.pubkey, reason: "expired", events: [event, ...orphanedStates(remaining)] },
-  ]);
+  // Expired events are not in the view: an announcement of the owner there is a newer one.
+  const isRenewed = view.announcements.some(({ announcement }) => announcement.owner === event.pubkey);
+  await applyEffects(
+    parts,
+    identifier,
+    isRenewed ? [{ type: "removeServed", id: event.id }] : [{
+      type: "retire",
+      owner: event.pubkey,
+      reason: "expired",
+      events: [event, ...orphanedStates(view)],
+    }],
+  );
 }

@@ -1,7 +1,7 @@
 import { compareNewestFirst } from "../nostr/mod.ts";
-import { DURATION } from "../policy/mod.ts";
+import { DURATION, LIMIT } from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
-import { type AnnouncementOutcome, expireAnnouncement } from "./expire_announcement.ts";
+import { type AnnouncementOutcome, expireAnnouncement, giveUpSoftExpired } from "./expire_announcement.ts";
 import { logExpiry } from "./expiry_log.ts";
 import { pullRequestPin, statePin } from "./pins.ts";
 import { expirePlaceholder } from "./placeholders.ts";
@@ -44,6 +44,8 @@ export class Sweep {
     for (const row of overdue.announcements) {
       await run(row.identifier, () => expireAnnouncement(this.#parts, row));
     }
+    const surplus = await this.#parts.store.softExpiredBeyond(LIMIT.softExpiredAnnouncements, MAX_PER_SWEEP);
+    for (const row of surplus) await run(row.identifier, () => giveUpSoftExpired(this.#parts, row));
     for (const row of overdue.states) await run(row.identifier, () => this.#expireState(row));
     for (const row of overdue.pullRequests) {
       await run(pullRequestLock(row.event.id), () => this.#expirePullRequest(row));
@@ -112,7 +114,7 @@ export class Sweep {
     const { store, clock, log } = this.#parts;
     const row = await store.placeholder(id);
     if (!row || row.deadlineAt > clock.now()) return "skip";
-    await expirePlaceholder(this.#parts, row);
+    if (!await expirePlaceholder(this.#parts, row)) return "skip";
     log.warn("[PURGATORY_EXPIRED] placeholder", {
       event_id: id.slice(0, 12),
       commit: row.commit.slice(0, 12),

@@ -155,6 +155,11 @@ export class LibsqlStore implements Store {
     return await this.#purgatory.overdue(now, limit);
   }
 
+  /** See `Store.softExpiredBeyond`. */
+  async softExpiredBeyond(most: number, limit: number): ReturnType<Store["softExpiredBeyond"]> {
+    return await this.#purgatory.softExpiredBeyond(most, limit);
+  }
+
   /** See `Store.pendingAtStart`. */
   async pendingAtStart(): Promise<WaitingEntries> {
     return await this.#purgatory.pendingAtStart();

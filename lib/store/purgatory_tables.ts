@@ -118,6 +118,15 @@ export class PurgatoryTables {
     return await this.#everySort((sort) => [`${sort} ${due}`, args]);
   }
 
+  /** See `Store.softExpiredBeyond`. */
+  async softExpiredBeyond(most: number, limit: number): ReturnType<Store["softExpiredBeyond"]> {
+    const surplus = (await this.waitingCounts()).soft - most;
+    if (surplus <= 0) return [];
+    const sql = `${ANNOUNCEMENTS} WHERE phase = 'soft' ORDER BY deadline_at, rowid LIMIT ?`;
+    const rows = await this.#reader.rows(sql, [BigInt(Math.min(surplus, limit))]);
+    return await this.#reader.usable(readWaitingAnnouncements(rows));
+  }
+
   /** See `Store.pendingAtStart`. */
   async pendingAtStart(): Promise<WaitingEntries> {
     return await this.#everySort((sort) => [

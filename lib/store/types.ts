@@ -234,6 +234,8 @@ export interface Store {
   retiredBefore(time: number): Promise<readonly RetiredRepository[]>;
   /** Waiting entries whose deadline is at or before `now` (ms), oldest first; `limit` is for each sort. */
   overdue(now: number, limit: number): Promise<WaitingEntries>;
+  /** What is more than `most` soft-expired announcements, nearest deadline first, at most `limit`. */
+  softExpiredBeyond(most: number, limit: number): Promise<readonly WaitingAnnouncement[]>;
   /** All that waits except announcements of phase `soft`: what a start has to look at. */
   pendingAtStart(): Promise<WaitingEntries>;
   /** All dirty marks, oldest first. */

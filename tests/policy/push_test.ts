@@ -236,3 +236,21 @@ Deno.test("R-53 R-45 archived and blacklisted repositories take no push, refs/no
   const blacklisted = { ...OPEN, repositoryBlacklist: [{ kind: "owner" as const, pubkey: KEYS.alice }] };
   match(offered({ type: "unknown", id: ID }, offer(), { rules: blacklisted }), /is blacklisted/);
 });
+
+Deno.test("G-39 a waiting state older than its author's served one without refs authorises nothing", () => {
+  const world = view({
+    announcements: [served(announcementEvent("alice"))],
+    stored: [stateEvent("alice", {}, 3000)],
+    waitingStates: [waitingState("alice", { "refs/heads/main": oid("1") })],
+  });
+  const verdict = push(world, [main("1")]);
+  strictEqual(
+    verdict.ok ? "" : verdict.text,
+    "authorisation failed: No matching state event found in purgatory from authorized publishers",
+  );
+});
+
+Deno.test("a maintainer's waiting state that can never match is not called a stranger's", () => {
+  const verdict = push(hosted(waitingState("alice", { "refs/heads/main": "abc123" })), [main("1")]);
+  match(verdict.ok ? "" : verdict.text, /: No matching state event found in purgatory from authorized/);
+});

@@ -172,3 +172,25 @@ Deno.test("P-86 P-91 after a restart deadlines are clamped, and active entries g
   strictEqual(at(NOW + 86_400_000, NOW + 86_400_000), NOW + DURATION.stateMs);
   strictEqual(at(NOW - 1, NOW - DURATION.stateCapMs - 1), NOW - 1);
 });
+
+Deno.test("a state older than its author's served one without refs moves no refs and is dropped", () => {
+  const old = state("alice", "1", 2000);
+  const world = view({
+    announcements: [served(announcementEvent("alice"))],
+    stored: [stateEvent("alice", {}, 3000)],
+    waitingStates: [stateRow(old)],
+  });
+  const { refs, superseded } = released(world, [old], ["alice"]);
+  deepStrictEqual([refs, superseded], [{}, [old.id]]);
+});
+
+Deno.test("refs never move to a state older than the served one, although its data is lost", () => {
+  const old = state("bob", "1", 2000);
+  const world = view({
+    announcements: [served(announcementEvent("alice", { maintainers: ["bob"] }))],
+    stored: [state("alice", "2", 3000)],
+    waitingStates: [stateRow(old)],
+  });
+  const { refs, served: saved } = released(world, [old], ["alice"]);
+  deepStrictEqual([refs, saved], [{}, [old.id]]);
+});

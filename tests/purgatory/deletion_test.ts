@@ -263,3 +263,48 @@ Deno.test("M-24 refs moved by a state that was never acknowledged return to the 
       deepStrictEqual([[...refs.keys()], head], [["refs/heads/main"], "refs/heads/main"]);
     });
   }));
+
+Deno.test("NIP-40 an announcement renewed after it expired keeps its repository", () =>
+  engine(async (world) => {
+    const { owner, repository, state } = await served(world);
+    const soon = Math.floor(world.clock.now() / 1000) + 60;
+    await accepted(
+      world,
+      announce(owner, "repo", {
+        domain: DOMAIN,
+        created_at: T + 10,
+        extraTags: [["expiration", String(soon)]],
+      }),
+    );
+    await accepted(world, remove(owner, [["e", state.id]]));
+    world.clock.jump(61_000);
+    const renewed = announce(owner, "repo", { domain: DOMAIN, created_at: T + 20 });
+    match((await world.submit(renewed)).message, /^purgatory:/);
+    await world.sweep.expire();
+    ok(await world.repositories.exists(repository));
+    deepStrictEqual(await world.store.retired(owner.pubkey, "repo"), []);
+  }));
+
+Deno.test("repositories whose names begin alike or hold dots are retired at once, restored and given up", () =>
+  engine(async (world) => {
+    const owner = newSigner();
+    const work = await newWorkTree(`${world.directory}/work`);
+    const identifiers = [`${"long".repeat(20)}a`, `${"long".repeat(20)}b`, "v1..v2"];
+    const state = (identifier: string) => refsOf(work).then((refs) => declare(owner, identifier, refs));
+    for (const identifier of identifiers) {
+      await world.submit(announce(owner, identifier, { domain: DOMAIN, created_at: T }));
+      await world.submit(await state(identifier));
+      strictEqual(await world.push(work, owner.pubkey, identifier, ["refs/heads/main"]), "");
+    }
+    await accepted(world, remove(owner, identifiers.map((name) => ["a", `30617:${owner.pubkey}:${name}`])));
+    const back = announce(owner, "v1..v2", { domain: DOMAIN, created_at: T + 2_000 });
+    match((await world.submit(back)).message, /^purgatory:/);
+    const { refs } = await world.repositories.readRefs({ owner: owner.pubkey, identifier: "v1..v2" });
+    deepStrictEqual([...refs.keys()], ["refs/heads/main"]);
+    await accepted(world, remove(owner, [["a", `30617:${owner.pubkey}:v1..v2`]], T + 3_000));
+    world.clock.jump(RETENTION_MS + 1_000);
+    await world.sweep.prune();
+    for (const identifier of identifiers) {
+      deepStrictEqual(await world.store.retired(owner.pubkey, identifier), []);
+    }
+  }));

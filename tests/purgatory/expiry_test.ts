@@ -1,5 +1,5 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { DURATION } from "../../lib/policy/mod.ts";
+import { DURATION, LIMIT } from "../../lib/policy/mod.ts";
 import { announce, declare, newSigner } from "../support/keys.ts";
 import { DOMAIN, type Engine, engine, engineIn } from "../support/engine.ts";
 import { git, newWorkTree, refsOf } from "../support/git_client.ts";
@@ -164,4 +164,31 @@ Deno.test("P-92 expired ids are forgotten after seven days", () =>
     world.clock.jump(2);
     await world.sweep.prune();
     ok(!await world.store.isExpired(state.id));
+  }));
+
+Deno.test("beyond 20,000 soft-expired announcements the one nearest its deadline expires fully", () =>
+  engine(async (world) => {
+    const owner = newSigner();
+    const event = announce(owner, "repo", { domain: DOMAIN });
+    const now = world.clock.now();
+    const rows = Array.from({ length: LIMIT.softExpiredAnnouncements + 1 }, (_, number) => {
+      const identifier = number === 7 ? "repo" : `repo-${number}`;
+      const tags = [["d", identifier]];
+      return {
+        event: number === 7 ? event : { ...event, id: number.toString(16).padStart(64, "0"), tags },
+        owner: owner.pubkey,
+        identifier,
+        phase: "soft",
+        source: "direct",
+        firstEnteredAt: now,
+        enteredAt: now,
+        deadlineAt: number === 7 ? now + 1_000 : now + 2_000,
+      } as const;
+    });
+    await world.store.commit({ putAnnouncements: rows });
+    await world.sweep.expire();
+    strictEqual((await world.store.waitingCounts()).soft, LIMIT.softExpiredAnnouncements);
+    ok(await world.store.isExpired(event.id));
+    await world.sweep.expire();
+    strictEqual((await world.store.waitingCounts()).soft, LIMIT.softExpiredAnnouncements);
   }));

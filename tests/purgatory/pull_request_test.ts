@@ -1,6 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
-import { DURATION } from "../../lib/policy/mod.ts";
+import { DURATION, LIMIT } from "../../lib/policy/mod.ts";
 import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
 import { DOMAIN, type Engine, engine, engineIn } from "../support/engine.ts";
 import { commitFile, git, newWorkTree, refsOf } from "../support/git_client.ts";
@@ -231,4 +231,42 @@ Deno.test("P-11 soft expiry of a repository with only refs/nostr takes its place
     world.clock.jump(60_000);
     strictEqual((await world.sweep.expire()).softExpired, 1);
     strictEqual(await world.store.placeholder("cd".repeat(32)), undefined);
+  }));
+
+Deno.test("P-47 G-50 a ref whose commit differs from the one last pushed elsewhere is deleted as well", () =>
+  engine(async (world) => {
+    const { owner, work, commit } = await scenery(world, "repo");
+    const second = await scenery(world, "other");
+    const id = "f".repeat(64);
+    strictEqual(await offer(world, work, owner.pubkey, id, commit), "");
+    const main = (await refsOf(second.work))["refs/heads/main"]!;
+    strictEqual(await offer(world, second.work, second.owner.pubkey, id, main, "other"), "");
+    world.clock.jump(DURATION.placeholderMs);
+    await world.sweep.expire();
+    strictEqual(await refOf(world, owner.pubkey, id), undefined);
+    strictEqual(await refOf(world, second.owner.pubkey, id, "other"), undefined);
+    strictEqual(await world.store.placeholder(id), undefined);
+  }));
+
+Deno.test("a waiting PR whose c names a blob gets no ref", () =>
+  engine(async (world) => {
+    const { owner, work } = await scenery(world);
+    const blob = (await git(work, "rev-parse", "main:README.md")).trim();
+    const pr = propose(newSigner(), [owner], blob);
+    match((await world.submit(pr)).message, /^purgatory:/);
+    strictEqual(await offer(world, work, owner.pubkey, pr.id, blob), "");
+    strictEqual(await refOf(world, owner.pubkey, pr.id), undefined);
+  }));
+
+Deno.test("one push cannot exceed the number of unannounced PR refs", () =>
+  engine(async (world) => {
+    const { commit, repository } = await scenery(world);
+    const commands = Array.from({ length: LIMIT.placeholdersPerRepository + 1 }, (_, number) => ({
+      ref: `refs/nostr/${number.toString(16).padStart(64, "0")}`,
+      oldOid: "0".repeat(40),
+      newOid: commit,
+    }));
+    const refused = await world.gate.authorise(repository, commands);
+    strictEqual(refused.ok ? "" : refused.text, "authorisation failed: too many unannounced PR refs");
+    ok((await world.gate.authorise(repository, commands.slice(1))).ok);
   }));

@@ -229,3 +229,22 @@ Deno.test("M-24 P-62 a release beside a running push keeps the mark that makes t
     await world.gate.settle(decision.grant, commands);
     deepStrictEqual(await world.store.dirtyMarks(), []);
   }));
+
+Deno.test("many waiting states without data cost one look at a repository", () =>
+  engine(async (world) => {
+    const { owner, work, repository } = await hostedRepository(world);
+    const main = (await refsOf(work))["refs/heads/main"]!;
+    for (let number = 0; number < 10; number++) {
+      const oid = number.toString().padStart(40, "a");
+      await world.submit(
+        declare(owner, "repo", { "refs/heads/main": oid }, { created_at: 1_700_000_001 + number }),
+      );
+    }
+    let looks = 0;
+    const { present, complete } = world.repositories;
+    world.repositories.present = (...asked) => (looks++, present.apply(world.repositories, asked));
+    world.repositories.complete = (...asked) => (looks++, complete.apply(world.repositories, asked));
+    await release(world.parts, { identifier: "repo" });
+    strictEqual(looks, 1);
+    strictEqual((await world.repositories.readRefs(repository)).refs.get("refs/heads/main"), main);
+  }));
