@@ -81,7 +81,8 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const graceMs = input.config.shutdownTimeoutSecs * 1000;
   const listener = bind(input.config.bindAddress);
   let deadline = 0;
-  cleanUp.push(() => listener.close(Math.max(1_000, deadline - clock.now())));
+  const closeListener = () => listener.close(Math.max(1_000, deadline - clock.now()));
+  cleanUp.push(closeListener);
   if (!listener.noDelay) {
     log.target("http").debug("TCP_NODELAY could not be set: small answers may wait 40 ms");
   }
@@ -95,7 +96,8 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     limits: config,
     log: log.target("db"),
   });
-  cleanUp.push(() => store.close());
+  // Requests in flight may read until the last of them has been answered.
+  cleanUp.push(() => store.close(), closeListener);
   const metrics = !config.metricsEnabled ? noMetrics() : createMetrics({
     version: PROGRAM_VERSION,
     commit: "unknown",

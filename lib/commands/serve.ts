@@ -42,10 +42,11 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
   const log = createLogger({
     filter: config.logLevel,
     format: resolveLogFormat(config, Deno.stdout.isTerminal()),
-    write: (line) => void Deno.stdout.writeSync(new TextEncoder().encode(line + "\n")),
+    write: writeOutput,
     clock: systemClock,
   });
   const stop = stopSignals();
+  void stop.second.then(() => Deno.exit(1)); // also while starting
   const onReload = () => log.warn("SIGHUP: this version cannot reload its configuration; restart it instead");
   Deno.addSignalListener("SIGHUP", onReload);
   try {
@@ -57,7 +58,7 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
     announceStart(log, server);
     await stop.first;
     log.info("stopping; a second signal stops at once");
-    await Promise.race([server.stop(), stop.second.then(() => Deno.exit(1))]);
+    await server.stop();
     log.info("stopped");
     return 0;
   } catch (error) {
@@ -112,6 +113,17 @@ function stopSignals() {
     for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
   };
   return { first: first.promise, second: second.promise, ignore };
+}
+
+/** A log whose reader is gone loses its lines; the work that wrote them goes on. */
+function writeOutput(line: string): void {
+  try {
+    for (let rest = new TextEncoder().encode(line + "\n"); rest.length > 0;) {
+      rest = rest.subarray(Deno.stdout.writeSync(rest));
+    }
+  } catch {
+    // There is nowhere left to report it.
+  }
 }
 
 function fail(sentence: string): number {

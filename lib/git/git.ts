@@ -97,7 +97,7 @@ export async function gitVersion(git: Pick<Git, "run">): Promise<GitVersion> {
 async function resolveBinary(binary: string, searchPath: string): Promise<string> {
   const candidates = binary.includes("/") ? [binary] : inSearchPath(binary, searchPath);
   const path = await firstFile(candidates);
-  if (path === undefined) throw new Error(`git was not found as '${binary}'`);
+  if (path === undefined) throw new Error(`git not found (NGIT_GIT_BINARY=${binary})`);
   return await Deno.realPath(path);
 }
 

@@ -118,6 +118,7 @@ class Section {
   readonly shallow: string[] = [];
   capabilities: ReadonlySet<string> = new Set();
   readonly #names = new Set<string>();
+  #isOtherFormat = false;
 
   refuse(text: string): PushRequest {
     return { kind: "refused", text, commands: this.commands, capabilities: this.capabilities };
@@ -131,6 +132,9 @@ class Section {
     if (nul >= 0) {
       if (this.commands.length > 0) return "malformed ref update in push";
       this.capabilities = parseCapabilities(payload.subarray(nul + 1));
+      // Looked for once: a stranger can name thousands of capabilities and thousands of refs.
+      const format = [...this.capabilities].find((name) => name.startsWith("object-format="));
+      this.#isOtherFormat = format !== undefined && format !== "object-format=sha1";
     }
     if (line.startsWith("push-cert")) return "signed pushes are not accepted";
     if (line.startsWith("shallow ") && nul < 0) return this.#addShallow(line.slice("shallow ".length));
@@ -148,10 +152,7 @@ class Section {
     if (!match) return "malformed ref update in push";
     const command = { oldOid: match[1]!.toLowerCase(), newOid: match[2]!.toLowerCase(), ref: match[3]! };
     this.commands.push(command);
-    const format = [...this.capabilities].find((name) => name.startsWith("object-format="));
-    if (format !== undefined && format !== "object-format=sha1") {
-      return "only the sha1 object format is accepted";
-    }
+    if (this.#isOtherFormat) return "only the sha1 object format is accepted";
     if (!isValidRefName(command.ref)) {
       return /^[A-Z_]+$/.test(command.ref)
         ? "only refs/heads, refs/tags and refs/nostr are accepted"

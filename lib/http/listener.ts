@@ -14,7 +14,10 @@ export interface Listener {
   serve(handler: Handler): void;
   /** New requests get 503, the health paths excepted; what is in flight goes on. */
   refuse(): void;
-  /** Waits for requests in flight, at most `graceMs`, and closes the port. */
+  /**
+   * Closes the port and waits for requests in flight, at most `graceMs`; what is left ends with the
+   * process. Further calls wait with the first one.
+   */
   close(graceMs: number): Promise<void>;
 }
 
@@ -27,12 +30,11 @@ const HEALTH_PATHS = /^\/(?:healthz?|readyz?)$/;
 export function bind(address: { readonly hostname: string; readonly port: number }): Listener {
   let handler: Handler | undefined;
   let refusing = false;
-  const stopped = new AbortController();
+  let closing: Promise<void> | undefined;
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({
       ...address,
-      signal: stopped.signal,
       onListen: () => {},
       onError: () => unavailable(),
       handler: (request, { remoteAddr }) => {
@@ -49,12 +51,16 @@ export function bind(address: { readonly hostname: string; readonly port: number
     noDelay: setNoDelay(server.addr.port),
     serve: (next) => void (handler = next),
     refuse: () => void (refusing = true),
-    close: async (graceMs) => {
-      const timer = setTimeout(() => stopped.abort(), graceMs);
-      await server.shutdown();
-      clearTimeout(timer);
-    },
+    close: (graceMs) => closing ??= shutdown(server, graceMs),
   };
+}
+
+async function shutdown(server: Deno.HttpServer, graceMs: number): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, graceMs);
+  // A connection with half a request never ends by itself, and the runtime cannot abort a shutdown.
+  await Promise.race([server.shutdown(), late.promise]);
+  clearTimeout(timer);
 }
 
 function unavailable(): Response {

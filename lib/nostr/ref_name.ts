@@ -15,12 +15,17 @@ export function isValidRefName(name: string): boolean {
   if (name.includes("..") || name.includes("@{") || name.endsWith(".")) return false;
   const components = name.split("/");
   if (components.length < 2) return false;
-  const encoder = new TextEncoder();
-  if (encoder.encode(name).length > MAX_REF_NAME_BYTES) return false;
+  if (isLonger(name, MAX_REF_NAME_BYTES)) return false;
   return components.every((component) =>
     component !== "" && !component.startsWith(".") && !component.endsWith(".lock") &&
-    encoder.encode(component).length <= MAX_COMPONENT_BYTES
+    !isLonger(component, MAX_COMPONENT_BYTES)
   );
+}
+
+/** True when `text` takes more than `maxBytes` of UTF-8; counts only where the answer is not obvious. */
+function isLonger(text: string, maxBytes: number): boolean {
+  if (text.length > maxBytes) return true;
+  return text.length * 3 > maxBytes && new TextEncoder().encode(text).length > maxBytes;
 }
 
 /** Forty zeros: "no object" in ref update commands. */

@@ -70,15 +70,8 @@ function headOf(event: NostrEvent, refs: ReadonlyMap<string, string>): string | 
   return branch?.startsWith("refs/heads/") && refs.has(branch) ? branch : undefined;
 }
 
+/** Sorted with a slash behind each, a name is followed at once by what lies below it, if anything does. */
 function hasDirectoryConflict(refs: ReadonlyMap<string, string>): boolean {
-  for (const name of refs.keys()) {
-    for (
-      let slash = name.lastIndexOf("/");
-      slash > "refs/heads".length;
-      slash = name.lastIndexOf("/", slash - 1)
-    ) {
-      if (refs.has(name.slice(0, slash))) return true;
-    }
-  }
-  return false;
+  const sorted = Array.from(refs.keys(), (name) => `${name}/`).sort();
+  return sorted.some((name, index) => index > 0 && name.startsWith(sorted[index - 1]!));
 }

@@ -39,6 +39,8 @@ export const LIMIT = {
   waitingAnnouncements: 5_000,
   softExpiredAnnouncements: 20_000,
   waitingStatesPerAuthorAndIdentifier: 20,
+  /** Characters of their stored text, together: every look at the identifier reads them. */
+  waitingStateTextPerAuthorAndIdentifier: 4 << 20,
   waitingStates: 20_000,
   waitingPullRequestsPerRepository: 1_000,
   waitingPullRequests: 20_000,

@@ -1,4 +1,11 @@
-import { compareNewestFirst, declaresObjects, type Refusal, refuse, type State } from "../nostr/mod.ts";
+import {
+  compareNewestFirst,
+  declaresObjects,
+  type Refusal,
+  refuse,
+  serialiseEvent,
+  type State,
+} from "../nostr/mod.ts";
 import type { WaitingAnnouncement, WaitingSource, WaitingState } from "../store/types.ts";
 import { blacklistRefusal, type ListEntry } from "./curation.ts";
 import { DURATION, LIMIT } from "./durations.ts";
@@ -65,6 +72,9 @@ export function decideState(input: StateCase): Decision {
   if (input.waitingInTotal >= LIMIT.waitingStates) {
     return refused(refuse("rate-limited", "rate_limited", "too many repositories waiting for git data"));
   }
+  if (serialiseEvent(state.event).length > LIMIT.waitingStateTextPerAuthorAndIdentifier) {
+    return refused(refuse("invalid", "too_large", "state is too large to wait for its git data"));
+  }
   return { verdict: HELD, effects: [...extensions, ...holdState(input)] };
 }
 
@@ -87,13 +97,18 @@ export function isReplaced(state: State, served: readonly State[]): boolean {
   );
 }
 
-/** The effects that put a new state into purgatory; the author's oldest gives way at the bound. */
+/** The effects that put a new state into purgatory; the author's oldest give way at the bounds. */
 export function holdState(
   { state, source, view, now }: Pick<StateCase, "state" | "source" | "view" | "now">,
 ): Effect[] {
   const own = view.waitingStates.filter(({ row }) => row.author === state.author)
     .sort((a, b) => compareNewestFirst(a.row.event, b.row.event));
-  const surplus = own.slice(LIMIT.waitingStatesPerAuthorAndIdentifier - 1);
+  let text = serialiseEvent(state.event).length;
+  const surplus = own.filter(({ row }, index) => {
+    text += serialiseEvent(row.event).length;
+    return index >= LIMIT.waitingStatesPerAuthorAndIdentifier - 1 ||
+      text > LIMIT.waitingStateTextPerAuthorAndIdentifier;
+  });
   const row: WaitingState = {
     event: state.event,
     author: state.author,

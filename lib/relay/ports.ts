@@ -52,7 +52,7 @@ export interface RelayBounds {
   /** Live events and bytes one subscription holds back until its EOSE; beyond it is CLOSED. */
   readonly heldEvents: number;
   readonly heldBytes: number;
-  /** Sum of the REQ messages behind the open subscriptions of one connection. */
+  /** Sum of what the open subscriptions of one connection take: their REQ messages and {@link FILTER_VALUE_BYTES} a value. */
   readonly subscriptionBytes: number;
   /** Items held by the negentropy sessions of all connections, or the set limit where that is larger. */
   readonly negentropyItems: number;
@@ -66,6 +66,9 @@ export interface RelayBounds {
   readonly idleTimeoutSecs: number;
 }
 
+/** What one value of a filter takes in memory, its place in the index of live subscriptions included. */
+export const FILTER_VALUE_BYTES = 256;
+
 /** The bounds of production. */
 export const DEFAULT_BOUNDS: RelayBounds = {
   pauseAboveBytes: 1 << 20,
@@ -76,7 +79,7 @@ export const DEFAULT_BOUNDS: RelayBounds = {
   queuedBytes: 32 << 20,
   heldEvents: 5_000,
   heldBytes: 16 << 20,
-  subscriptionBytes: 32 << 20,
+  subscriptionBytes: 64 << 20,
   negentropyItems: 4_000_000, // at 42 bytes each
   negentropyIdleMs: 120_000,
   handshakeDeadlineMs: 10_000,

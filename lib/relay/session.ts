@@ -16,7 +16,7 @@ import type { NegentropyCapacity } from "./negentropy_capacity.ts";
 import { NegentropySessions } from "./negentropy_sessions.ts";
 import { Outbox, type OutboxSocket } from "./outbox.ts";
 import type { EventSink, RelayBounds, RelayLimits, RelayMetrics, RelayStore } from "./ports.ts";
-import { Subscription } from "./subscription.ts";
+import { Subscription, subscriptionBytes } from "./subscription.ts";
 import { TokenBucket } from "./token_bucket.ts";
 import { nextTurn } from "./turn.ts";
 
@@ -133,7 +133,7 @@ export class Session {
       case "REQ":
         return this.#withFilters(
           message,
-          (filters) => this.#request(message.id, filters, text.length),
+          (filters) => this.#request(message.id, filters, subscriptionBytes(text.length, filters)),
           () => this.#drop(message.id),
         );
       case "COUNT":

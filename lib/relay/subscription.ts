@@ -2,7 +2,7 @@ import type { Filter, NostrEvent } from "../nostr/mod.ts";
 import type { LiveSubscription } from "./live.ts";
 import { storedEventId } from "./messages.ts";
 import type { Outbox } from "./outbox.ts";
-import type { RelayBounds } from "./ports.ts";
+import { FILTER_VALUE_BYTES, type RelayBounds } from "./ports.ts";
 
 /** What a subscription needs of its connection. */
 export interface SubscriptionDeps {
@@ -10,6 +10,15 @@ export interface SubscriptionDeps {
   readonly bounds: RelayBounds;
   /** Called once when more live events arrive before EOSE than may be held back. */
   onOverflow(subscription: Subscription): void;
+}
+
+/** What a subscription takes in memory, roughly: in a message a value may be two characters long. */
+export function subscriptionBytes(messageLength: number, filters: readonly Filter[]): number {
+  let values = filters.length;
+  for (const { ids, authors, kinds, tags } of filters) {
+    for (const list of [ids, authors, kinds, ...tags.values()]) values += list?.length ?? 0;
+  }
+  return messageLength + values * FILTER_VALUE_BYTES;
 }
 
 /**
@@ -20,7 +29,7 @@ export interface SubscriptionDeps {
 export class Subscription implements LiveSubscription {
   readonly id: string;
   readonly filters: readonly Filter[];
-  /** Bytes of the REQ message, counted against the bound of the connection. */
+  /** See {@link subscriptionBytes}; counted against the bound of the connection. */
   readonly bytes: number;
   readonly #deps: SubscriptionDeps;
   readonly #frameHead: string;

@@ -40,6 +40,17 @@ async function claim(option: string, path: string, cleanUp: CleanUp): Promise<vo
   } catch (error) {
     throw new Error(`${option} ${path} cannot be created: ${error instanceof Error ? error.message : error}`);
   }
-  const lock = await lockDataDirectory(path, Deno.pid);
+  const lock = await lockDataDirectory(path, Deno.pid).catch((error: Error) => {
+    if (error.message.startsWith("data directory ")) throw error;
+    throw new Error(`${option} ${path} is not writable by uid ${ownUid()}: ${error.message}`);
+  });
   cleanUp.push(() => lock.release());
+}
+
+function ownUid(): string {
+  try {
+    return String(Deno.uid() ?? "unknown");
+  } catch {
+    return "unknown"; // not permitted to know
+  }
 }

@@ -14,7 +14,7 @@ Deno.test("a missing, foreign or old git is refused with one sentence", () =>
   withTempDirectory(async (directory) => {
     const create = (binary: string) =>
       createGit({ binary, homePath: `${directory}/home`, clock: systemClock, limits });
-    await assert.rejects(create("no-such-git"), /git was not found as 'no-such-git'/);
+    await assert.rejects(create("no-such-git"), /^Error: git not found \(NGIT_GIT_BINARY=no-such-git\)$/);
     await assert.rejects(create("/bin/true"), /git could not be run/);
     await assert.rejects(
       create(await pretendGit(directory, "", "2.33.9")),

@@ -216,3 +216,22 @@ Deno.test("R-45 a state that can only concern blacklisted repositories is refuse
     /^purgatory:/,
   );
 });
+
+Deno.test("the waiting states of one author and identifier take at most 4 MiB: older ones give way, a larger one is refused", () => {
+  const large = (at: number, refs: number) =>
+    stateEvent(
+      "alice",
+      Object.fromEntries(
+        Array.from({ length: refs }, (_, index) => [`refs/heads/${index}${"x".repeat(200)}`, oid("1")]),
+      ),
+      at,
+    );
+  const rows = [stateRow(large(100, 6_000)), stateRow(large(200, 6_000))];
+  const world = view({ announcements: [waiting(announcementEvent("alice"))], waitingStates: rows });
+  const decision = decide(large(300, 6_000), { view: world });
+  deepStrictEqual(decision.effects.flatMap((effect) => effect.type === "dropState" ? [effect.id] : []), [
+    rows[0]!.event.id,
+  ]);
+  const huge = event("alice", 30618, [["d", REPO], ["refs/heads/main", oid("1"), "x".repeat(5 << 20)]]);
+  strictEqual(message(decide(huge)), "invalid: state is too large to wait for its git data");
+});

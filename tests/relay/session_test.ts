@@ -142,7 +142,7 @@ Deno.test("R-10 H-13 the 501st subscription is CLOSED rate-limited; the other 50
 });
 
 Deno.test("subscriptions whose filters are too large together are CLOSED, small ones go on", async () => {
-  await withClient({ bounds: { subscriptionBytes: 10_000 } }, async (client, { metrics }) => {
+  await withClient({ bounds: { subscriptionBytes: 50_000 } }, async (client, { metrics }) => {
     const large = { "#t": Array.from({ length: 120 }, (_, i) => `${i}`.padStart(50, "x")) };
     client.send(["REQ", "first", large]);
     client.send(["REQ", "second", large]);
@@ -153,6 +153,18 @@ Deno.test("subscriptions whose filters are too large together are CLOSED, small 
     client.send(["REQ", "third", large]);
     await client.waitFor(([type, id]) => type === "EOSE" && id === "third");
     assert.equal(metrics.open, 1);
+  });
+});
+
+Deno.test("short values count by what they take in memory, not by their length in the message", async () => {
+  await withClient({ bounds: { subscriptionBytes: 1 << 20 } }, async (client) => {
+    const kinds = Array.from({ length: 5_000 }, (_, i) => i);
+    client.send(["REQ", "many", { kinds, limit: 0 }]);
+    const [type, id, reason] = await client.waitFor(([type]) => type === "CLOSED" || type === "EOSE");
+    assert.deepEqual([type, id], ["CLOSED", "many"]);
+    assert.match(String(reason), /^rate-limited: /);
+    client.send(["REQ", "few", { kinds: kinds.slice(0, 300), limit: 0 }]);
+    await client.waitFor(([type, id]) => type === "EOSE" && id === "few");
   });
 });
 
