@@ -1,23 +1,17 @@
-import { type NostrEvent, parseAnnouncement } from "../nostr/mod.ts";
+import { KIND, type NostrEvent, parseAnnouncement, parseState, type State } from "../nostr/mod.ts";
 import { classifyAnnouncement, decideAnnouncement, type Verdict, viewOf } from "../policy/mod.ts";
 import type { RetiredRepository } from "../store/mod.ts";
 import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
 import { carryOut, structuralRefusal } from "./verdicts.ts";
-
-/** An answer, and events held back earlier that are to be judged again because of it. */
-export interface AnnouncementAnswer {
-  readonly verdict: Verdict;
-  readonly revived: readonly NostrEvent[];
-}
 
 /** Judges an announcement (kind 30617). */
 export async function admitAnnouncement(
   parts: IntakeParts,
   event: NostrEvent,
   source: EventSource,
-): Promise<AnnouncementAnswer> {
+): Promise<Verdict> {
   const parsed = parseAnnouncement(event);
-  if (!parsed.ok) return { verdict: structuralRefusal(parts, event, parsed), revived: [] };
+  if (!parsed.ok) return structuralRefusal(parts, event, parsed);
   const { announcement } = parsed;
   const { identifier, owner } = announcement;
   const { store, rules, clock, locks } = parts;
@@ -31,15 +25,27 @@ export async function admitAnnouncement(
       view,
       proven: await isProven(parts, owner, identifier),
       retired,
+      retiredStates: await undeletedStates(parts, retired),
       expired: await store.isExpired(event.id),
       waitingOfAuthor: await store.waitingAnnouncementsOf(owner),
       waitingInTotal: (await store.waitingCounts()).active,
       now: clock.now(),
     });
-    const verdict = await carryOut(parts, event, identifier, decision) ?? decision.verdict;
-    const restored = verdict.ok && decision.effects.some(({ type }) => type === "restore");
-    return { verdict, revived: restored ? retired!.events.filter(({ kind }) => kind !== event.kind) : [] };
+    return await carryOut(parts, event, identifier, decision) ?? decision.verdict;
   });
+}
+
+/** States held back with a repository, without those their author deleted meanwhile. */
+async function undeletedStates(
+  { store }: IntakeParts,
+  retired: RetiredRepository | undefined,
+): Promise<State[]> {
+  const states: State[] = [];
+  for (const event of retired?.events ?? []) {
+    const parsed = event.kind === KIND.state ? parseState(event) : undefined;
+    if (parsed?.ok && !await store.isTombstoned(event)) states.push(parsed.state);
+  }
+  return states;
 }
 
 function newest(retired: readonly RetiredRepository[]): RetiredRepository | undefined {

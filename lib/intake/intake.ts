@@ -111,11 +111,8 @@ export class Intake {
 
   async #byKind(event: NostrEvent, source: EventSource): Promise<Verdict> {
     switch (event.kind) {
-      case KIND.announcement: {
-        const { verdict, revived } = await admitAnnouncement(this.#parts, event, source);
-        for (const held of revived) await this.admit(held, "retry");
-        return verdict;
-      }
+      case KIND.announcement:
+        return await admitAnnouncement(this.#parts, event, source);
       case KIND.state:
         return await admitState(this.#parts, event, source);
       case KIND.pullRequest:

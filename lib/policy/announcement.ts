@@ -1,4 +1,4 @@
-import { type Announcement, compareNewestFirst, KIND, refuse } from "../nostr/mod.ts";
+import { type Announcement, compareNewestFirst, KIND, refuse, type State } from "../nostr/mod.ts";
 import type { RetiredRepository, WaitingAnnouncement, WaitingSource } from "../store/types.ts";
 import type { Classification } from "./curation.ts";
 import { DURATION, LIMIT } from "./durations.ts";
@@ -14,6 +14,7 @@ import {
 } from "./effects.ts";
 import { Authority, maintainerSet } from "./maintainers.ts";
 import { orphanedStates, statesWithoutOwner } from "./orphans.ts";
+import { holdState } from "./state.ts";
 import {
   hostedOwners,
   type IdentifierView,
@@ -33,6 +34,8 @@ export interface AnnouncementCase {
   readonly proven: boolean;
   /** What is held back of this repository, when it was deleted or withdrawn before. */
   readonly retired: RetiredRepository | undefined;
+  /** The states held back with it that nobody deleted since. */
+  readonly retiredStates: readonly State[];
   /** This id expired from purgatory once. */
   readonly expired: boolean;
   readonly waitingOfAuthor: number;
@@ -98,8 +101,14 @@ function hosted(input: AnnouncementCase, waiting: WaitingAnnouncement | undefine
     enteredAt: now,
     deadlineAt: now,
   };
-  const restore: Effect[] = input.retired ? [{ type: "restore", retired: input.retired }] : [];
-  return { verdict: HELD, effects: [...restore, ...hold(input, row)] };
+  return { verdict: HELD, effects: [...restore(input), ...hold(input, row)] };
+}
+
+/** What was held back returns with its directory; its states wait like any other and are judged by it. */
+function restore({ retired, retiredStates, view, now }: AnnouncementCase): Effect[] {
+  if (!retired) return [];
+  const states = retiredStates.flatMap((state) => holdState({ state, source: "sync", view, now }));
+  return [{ type: "restore", retired }, ...states];
 }
 
 /** (Re)starts the window of `row`, and gives the states it authorises at least as long. */

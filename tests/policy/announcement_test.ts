@@ -16,6 +16,7 @@ import {
   NOW,
   OPEN,
   parsedAnnouncement,
+  parsedState,
   REPO,
   served,
   stateEvent,
@@ -37,6 +38,7 @@ function decide(
     view: view({}),
     proven: false,
     retired: undefined,
+    retiredStates: [],
     expired: false,
     waitingOfAuthor: 0,
     waitingInTotal: 0,
@@ -285,8 +287,10 @@ Deno.test("R-86 a fresh announcement of a retired repository restores it before 
     retiredAt: 1,
     events: [],
   } as const;
-  const decision = decide(announcementEvent("alice", { at: 5000 }), { retired });
-  deepStrictEqual(types(decision.effects).slice(0, 3), ["restore", "ensureRepository", "holdAnnouncement"]);
+  const state = parsedState(stateEvent("alice", { "refs/heads/main": "1".repeat(40) }));
+  const decision = decide(announcementEvent("alice", { at: 5000 }), { retired, retiredStates: [state] });
+  const first = types(decision.effects).slice(0, 5);
+  deepStrictEqual(first, ["restore", "holdState", "forgetExpired", "ensureRepository", "holdAnnouncement"]);
 });
 
 Deno.test("R-47 R-48 R-49 archive rules take what they name; read-only takes nothing else", () => {
