@@ -39,6 +39,8 @@ export interface ServerInput {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Where programs are looked for (PATH); a usual one when not given. */
+  readonly searchPath?: string;
 }
 
 /** A server that accepts requests. */
@@ -77,6 +79,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     homePath: `${statePath}/.git-home`,
     clock,
     limits: input.config,
+    ...(input.searchPath && { searchPath: input.searchPath }),
   });
   const graceMs = input.config.shutdownTimeoutSecs * 1000;
   const listener = bind(input.config.bindAddress);

@@ -118,7 +118,6 @@ async function machineResults(subject: Subject): Promise<readonly CheckResult[]>
     values.gitBinary === undefined ? resultsOf("git").skip("NGIT_GIT_BINARY is not valid") : await checkGit({
       binary: values.gitBinary,
       searchPath: input.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
-      cwd: input.cwd,
       clock: input.clock,
     }),
     values.bindAddress

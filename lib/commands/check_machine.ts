@@ -1,12 +1,9 @@
-import { resolve } from "node:path";
 import { type BindAddress, formatAddress, RELEASED_AT } from "../config/mod.ts";
+import { inspectGit, isAtLeast } from "../git/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { causeOf, type CheckResult, resultsOf } from "./check_result.ts";
 
-/** Longest wait for `git version`. */
-const GIT_DEADLINE_MS = 5_000;
-/** Oldest git that works, and the oldest one recommended. */
-const MINIMUM_GIT = [2, 34] as const;
+/** Oldest git that is recommended. */
 const RECOMMENDED_GIT = [2, 41] as const;
 const YEAR_MS = 365.25 * 86_400_000;
 /** A clock may be this far behind the newest data. */
@@ -14,30 +11,15 @@ const CLOCK_TOLERANCE_MS = 900_000;
 
 /** The git program exists, runs and is recent enough. */
 export async function checkGit(
-  input: {
-    readonly binary: string;
-    readonly searchPath: string;
-    readonly cwd: string;
-    readonly clock: Clock;
-  },
+  input: { readonly binary: string; readonly searchPath: string; readonly clock: Clock },
 ): Promise<CheckResult> {
   const { ok, fail } = resultsOf("git");
-  const notFound = `git not found (NGIT_GIT_BINARY=${input.binary})`;
   try {
-    const path = await findProgram(input.binary, input.searchPath, input.cwd);
-    if (path === undefined) return fail(notFound);
-    const text = await runVersion(path, input.clock);
-    const match = /git version (\d+)\.(\d+)(?:\.\d+)*/.exec(text);
-    if (!match) return fail(`${path} is not git`);
-    const version = [Number(match[1]), Number(match[2])] as const;
-    if (isOlder(version, MINIMUM_GIT)) {
-      return fail(`${match[0]} at ${path} is too old: 2.34 or newer is needed`);
-    }
-    return ok(
-      `${match[0]} at ${path}${isOlder(version, RECOMMENDED_GIT) ? " (2.41 or newer is recommended)" : ""}`,
-    );
+    const { path, version } = await inspectGit(input);
+    const advice = isAtLeast(version, ...RECOMMENDED_GIT) ? "" : " (2.41 or newer is recommended)";
+    return ok(`git version ${version.text} at ${path}${advice}`);
   } catch (error) {
-    return fail(`${notFound}: ${causeOf(error)}`);
+    return fail(causeOf(error));
   }
 }
 
@@ -107,41 +89,4 @@ export async function runningServer(directories: readonly string[]): Promise<str
     }
   }
   return undefined;
-}
-
-async function findProgram(binary: string, searchPath: string, cwd: string): Promise<string | undefined> {
-  const candidates = binary.includes("/")
-    ? [resolve(cwd, binary)]
-    : searchPath.split(":").filter((directory) => directory !== "").map((directory) =>
-      `${directory}/${binary}`
-    );
-  for (const candidate of candidates) {
-    const info = await Deno.stat(candidate).catch(() => undefined);
-    if (info?.isFile && info.mode !== null && (info.mode & 0o111) !== 0) return candidate;
-  }
-  return undefined;
-}
-
-async function runVersion(path: string, clock: Clock): Promise<string> {
-  const child = new Deno.Command(path, {
-    args: ["version"],
-    clearEnv: true,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const finished = new AbortController();
-  const deadline = clock.sleep(GIT_DEADLINE_MS, finished.signal).then(() => {
-    if (!finished.signal.aborted) child.kill("SIGKILL");
-  });
-  try {
-    return new TextDecoder().decode((await child.output()).stdout).slice(0, 200);
-  } finally {
-    finished.abort();
-    await deadline;
-  }
-}
-
-function isOlder(version: readonly [number, number], than: readonly [number, number]): boolean {
-  return version[0] < than[0] || (version[0] === than[0] && version[1] < than[1]);
 }

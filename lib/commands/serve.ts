@@ -28,6 +28,7 @@ export type StartServer = (input: {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly searchPath?: string;
 }) => Promise<Stoppable>;
 
 /** `serve`: runs until a signal asks to stop. Returns the exit code. */
@@ -53,7 +54,14 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
     const key = await loadRelayKey(config, input.cwd, systemRandom);
     if (!key.ok) return fail(key.problem);
     warn(log.target("config"), [...loaded.warnings, ...key.warnings, runtimeWarning(Deno.version.deno)]);
-    const server = await start({ config, key: key.key, clock: systemClock, random: systemRandom, log });
+    const server = await start({
+      config,
+      key: key.key,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      ...(input.env["PATH"] && { searchPath: input.env["PATH"] }),
+    });
     watchForBugs(log);
     announceStart(log, server);
     await stop.first;

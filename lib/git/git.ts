@@ -83,6 +83,18 @@ export async function createGit(options: GitOptions): Promise<Git> {
   return new GitRunner(program, searchPath, homePath, options.clock, version, settings);
 }
 
+/** Where git is and which version, without preparing anything. Rejects like {@link createGit}. */
+export async function inspectGit(
+  options: Pick<GitOptions, "binary" | "searchPath" | "clock">,
+): Promise<{ readonly path: string; readonly version: GitVersion }> {
+  const searchPath = options.searchPath ?? DEFAULT_SEARCH_PATH;
+  const path = await resolveBinary(options.binary, searchPath);
+  const program = { git: path, setsid: undefined };
+  const unknown = { major: 0, minor: 0, text: "" };
+  const runner = new GitRunner(program, searchPath, "/", options.clock, unknown, []);
+  return { path, version: await gitVersion(runner) };
+}
+
 /** Asks git for its version. Rejects when it is not git or older than 2.34. */
 export async function gitVersion(git: Pick<Git, "run">): Promise<GitVersion> {
   const result = await git.run(["version"], { timeoutMs: 10_000 });

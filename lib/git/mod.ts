@@ -8,6 +8,7 @@ export {
   type GitResult,
   type GitRunOptions,
   gitVersion,
+  inspectGit,
 } from "./git.ts";
 export type { GitChild, GitExit } from "./git_process.ts";
 export { withoutHostPaths } from "./host_paths.ts";
@@ -21,4 +22,4 @@ export { REFUSAL_PREFIX } from "./push_report.ts";
 export { type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
 export { type RemovalResult, Repositories, type RepositoriesOptions } from "./repository.ts";
 export type { RepositoryRef } from "./repository_ref.ts";
-export type { GitVersion } from "./settings.ts";
+export { type GitVersion, isAtLeast } from "./settings.ts";

@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import { addressKey } from "./address_key.ts";
 import type { Logger } from "./log.ts";
 
 /** How client addresses appear in the log. */
@@ -48,7 +49,7 @@ export class ConnectionTracker {
 
   /** Counts one connection; warns once when its client reaches the threshold. */
   open(remoteAddress: string): void {
-    const key = clientKey(remoteAddress);
+    const key = addressKey(remoteAddress);
     let client = this.#clients.get(key);
     if (!client) this.#clients.set(key, client = { open: 0, flagged: false });
     client.open++;
@@ -65,7 +66,7 @@ export class ConnectionTracker {
 
   /** Takes one connection back; false, without effect, when none of this client is open. */
   close(remoteAddress: string): boolean {
-    const key = clientKey(remoteAddress);
+    const key = addressKey(remoteAddress);
     const client = this.#clients.get(key);
     if (!client) return false;
     client.open--;
@@ -76,13 +77,6 @@ export class ConnectionTracker {
     }
     return true;
   }
-}
-
-/** What counts as one client: an IPv4 address, or an IPv6 /64 because a single host owns all of it. */
-function clientKey(remoteAddress: string): string {
-  if (!ipaddr.isValid(remoteAddress)) return remoteAddress;
-  const address = ipaddr.process(remoteAddress);
-  return address instanceof ipaddr.IPv6 ? address.parts.slice(0, 4).join(":") : address.toString();
 }
 
 /** `remoteAddress` as the log may show it: whole, as its /24 or /48, or not at all. */

@@ -1,4 +1,5 @@
 /** What the operator sees: the log. */
+export * from "./address_key.ts";
 export * from "./log.ts";
 export * from "./log_filter.ts";
 export * from "./logger.ts";

@@ -1,4 +1,4 @@
-import ipaddr from "ipaddr.js";
+import { addressKey } from "../observe/mod.ts";
 
 /** Counts open connections, in total and by address; entries vanish with their last connection. */
 export class ConnectionCounter {
@@ -30,15 +30,4 @@ export class ConnectionCounter {
       else this.#byAddress.set(key, left);
     };
   }
-}
-
-/**
- * What counts as one client: an IPv4 address, or an IPv6 /64 because a single host owns all of it.
- * Text that is no address stands for itself.
- */
-export function addressKey(remoteAddress: string): string {
-  if (!ipaddr.isValid(remoteAddress)) return remoteAddress;
-  const address = ipaddr.process(remoteAddress);
-  if (!(address instanceof ipaddr.IPv6)) return address.toString();
-  return address.parts.slice(0, 4).map((part) => part.toString(16)).join(":") + "::/64";
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { addressKey, ConnectionCounter } from "../../lib/relay/connections.ts";
+import { addressKey } from "../../lib/observe/mod.ts";
+import { ConnectionCounter } from "../../lib/relay/connections.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { eventually } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
