@@ -82,7 +82,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     ...(input.searchPath && { searchPath: input.searchPath }),
   });
   const graceMs = input.config.shutdownTimeoutSecs * 1000;
-  const listener = bind(input.config.bindAddress);
+  const listener = bind(input.config.bindAddress, clock);
   let deadline = 0;
   const closeListener = () => listener.close(Math.max(1_000, deadline - clock.now()));
   cleanUp.push(closeListener);

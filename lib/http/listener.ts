@@ -1,3 +1,4 @@
+import type { Clock } from "../world/mod.ts";
 import { plain, setCommonHeaders } from "./common_headers.ts";
 import { setNoDelay } from "./no_delay.ts";
 import { rawPathOf } from "./raw_path.ts";
@@ -27,7 +28,10 @@ const HEALTH_PATHS = /^\/(?:healthz?|readyz?)$/;
  * Binds before anything else is touched, so that a second instance changes nothing.
  * Throws one sentence when the address cannot be bound.
  */
-export function bind(address: { readonly hostname: string; readonly port: number }): Listener {
+export function bind(
+  address: { readonly hostname: string; readonly port: number },
+  clock: Clock,
+): Listener {
   let handler: Handler | undefined;
   let refusing = false;
   let closing: Promise<void> | undefined;
@@ -51,16 +55,15 @@ export function bind(address: { readonly hostname: string; readonly port: number
     noDelay: setNoDelay(server.addr.port),
     serve: (next) => void (handler = next),
     refuse: () => void (refusing = true),
-    close: (graceMs) => closing ??= shutdown(server, graceMs),
+    close: (graceMs) => closing ??= shutdown(server, clock, graceMs),
   };
 }
 
-async function shutdown(server: Deno.HttpServer, graceMs: number): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, graceMs);
+async function shutdown(server: Deno.HttpServer, clock: Clock, graceMs: number): Promise<void> {
+  const closed = new AbortController();
   // A connection with half a request never ends by itself, and the runtime cannot abort a shutdown.
-  await Promise.race([server.shutdown(), late.promise]);
-  clearTimeout(timer);
+  await Promise.race([server.shutdown(), clock.sleep(graceMs, closed.signal)]);
+  closed.abort();
 }
 
 function unavailable(): Response {

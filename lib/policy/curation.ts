@@ -36,9 +36,6 @@ export interface ArchiveRules {
   readonly readOnly: boolean;
 }
 
-/** No archive. */
-export const NO_ARCHIVE: ArchiveRules = { all: false, whitelist: [], services: [], readOnly: false };
-
 /** Which route an announcement takes (relay chapter, table A). */
 export type Classification =
   /** It lists this service: hosted and writable. */

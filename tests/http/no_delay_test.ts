@@ -1,3 +1,4 @@
+import { systemClock } from "../../lib/world/mod.ts";
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -54,7 +55,7 @@ Deno.test({
   name: "accepted connections send small writes at once",
   ignore: !hasGlibc,
   async fn() {
-    const listener = bind({ hostname: "127.0.0.1", port: 0 });
+    const listener = bind({ hostname: "127.0.0.1", port: 0 }, systemClock);
     assert.equal(listener.noDelay, true);
     listener.serve(() => Promise.resolve(new Response("hello")));
     const client = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });

@@ -52,7 +52,7 @@ export async function listening(
   overrides: Partial<Routes>,
   work: (port: number, listener: Listener) => Promise<void>,
 ): Promise<void> {
-  const listener = bind({ hostname: "127.0.0.1", port: 0 });
+  const listener = bind({ hostname: "127.0.0.1", port: 0 }, systemClock);
   listener.serve(createHandler(testRoutes(overrides)));
   try {
     await work(listener.port, listener);

@@ -1,10 +1,5 @@
 import { type NostrEvent, parseAnnouncement, parseState, type State } from "../../lib/nostr/mod.ts";
-import {
-  type CurationRules,
-  type IdentifierView,
-  type KnownAnnouncement,
-  NO_ARCHIVE,
-} from "../../lib/policy/mod.ts";
+import { type CurationRules, type IdentifierView, type KnownAnnouncement } from "../../lib/policy/mod.ts";
 import type { WaitingAnnouncement, WaitingState } from "../../lib/store/types.ts";
 
 /** Readable stand-ins for public keys. */
@@ -28,7 +23,7 @@ export const OPEN: CurationRules = {
   repositoryWhitelist: [],
   repositoryBlacklist: [],
   eventBlacklist: new Set(),
-  archive: NO_ARCHIVE,
+  archive: { all: false, whitelist: [], services: [], readOnly: false },
 };
 
 let counter = 0;

@@ -1,16 +1,17 @@
 import { createGit, Repositories } from "../../lib/git/mod.ts";
 import { type AdmitAnswer, Intake } from "../../lib/intake/mod.ts";
-import { createVerifier, normaliseDomain, type NostrEvent } from "../../lib/nostr/mod.ts";
-import { type CurationRules, NO_ARCHIVE } from "../../lib/policy/mod.ts";
+import { createVerifier, type NostrEvent } from "../../lib/nostr/mod.ts";
+import type { CurationRules } from "../../lib/policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
 import { openStore, type Store } from "../../lib/store/mod.ts";
 import { KeyedLock, systemClock, systemRandom } from "../../lib/world/mod.ts";
+import { DOMAIN, OPEN } from "../policy/support.ts";
 import { git, refsOf } from "./git_client.ts";
 import { silentLog } from "./silent_log.ts";
 import { withTempDirectory } from "./temp.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-export const DOMAIN = "git.example.com";
+export { DOMAIN };
 /** How long the engine holds retired repositories. */
 export const RETENTION_MS = 90 * 86_400_000;
 
@@ -91,14 +92,7 @@ export async function engineIn(
       counters: { released() {}, expired() {}, stored() {} },
       log: silentLog,
     };
-    const curation: CurationRules = {
-      domain: normaliseDomain(DOMAIN)!,
-      repositoryWhitelist: [],
-      repositoryBlacklist: [],
-      eventBlacklist: new Set(),
-      archive: NO_ARCHIVE,
-      ...rules,
-    };
+    const curation: CurationRules = { ...OPEN, ...rules };
     const intake: Intake = new Intake({
       ...parts,
       locks,
