@@ -10,11 +10,11 @@ const LAYERS = [
   ["nostr"],
   ["observe"],
   ["config"],
-  ["store"],
+  ["store", "outgoing"],
   ["policy"],
   ["git", "negentropy"],
   ["purgatory"],
-  ["intake"],
+  ["intake", "hunt"],
   ["relay", "sync"],
   ["http", "commands"],
 ];

@@ -37,6 +37,32 @@ const PERSISTED_CONFIG = `[uploadpack]
 `;
 
 /**
+ * What purgatory and sync need of {@link Repositories}: git data by repository, refs and objects.
+ * A simulated network holds the same in memory.
+ */
+export type GitData = Pick<
+  Repositories,
+  | "exists"
+  | "ensure"
+  | "remove"
+  | "retire"
+  | "restore"
+  | "archived"
+  | "discardRetired"
+  | "use"
+  | "uses"
+  | "readRefs"
+  | "present"
+  | "complete"
+  | "copyObjects"
+  | "align"
+  | "changeRefs"
+  | "cleanLeftovers"
+  | "cleanAfterCrash"
+  | "list"
+>;
+
+/**
  * The bare repositories on disk: `<gitDataPath>/<npub>/<identifier>.git`. Methods that change a
  * repository expect the caller to hold the lock of its identifier.
  */

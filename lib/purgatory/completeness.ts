@@ -1,4 +1,4 @@
-import type { Repositories, RepositoryRefs } from "../git/mod.ts";
+import type { GitData, RepositoryRefs } from "../git/mod.ts";
 import { declaresObjects, type State } from "../nostr/mod.ts";
 import { Authority, type IdentifierView } from "../policy/mod.ts";
 
@@ -23,7 +23,7 @@ export interface DiskFacts {
  * @param first owner whose repository just received data; it is asked first
  */
 export async function readDisk(
-  repositories: Repositories,
+  repositories: GitData,
   view: IdentifierView,
   incoming: State | undefined,
   first: string | undefined,
@@ -67,7 +67,7 @@ function isDifferent({ refs, head }: RepositoryRefs, state: State): boolean {
  * them needs no walk.
  */
 async function heldBy(
-  repositories: Repositories,
+  repositories: GitData,
   repository: { owner: string; identifier: string },
   states: readonly State[],
   snapshot: RepositoryRefs,

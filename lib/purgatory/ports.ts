@@ -1,4 +1,4 @@
-import type { Repositories } from "../git/mod.ts";
+import type { GitData } from "../git/mod.ts";
 import type { NostrEvent } from "../nostr/mod.ts";
 import type { Logger } from "../observe/mod.ts";
 import type { Store } from "../store/mod.ts";
@@ -21,7 +21,7 @@ export interface PurgatoryCounters {
 /** Parts a release works with. */
 export interface ReleaseParts {
   readonly store: Store;
-  readonly repositories: Repositories;
+  readonly repositories: GitData;
   /** What running pushes rely on. */
   readonly pins: Pins;
   readonly clock: Clock;

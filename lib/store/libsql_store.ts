@@ -12,6 +12,7 @@ import { relatedQueries } from "./related.ts";
 import { textKey } from "./text_key.ts";
 import type {
   Changes,
+  CommitListener,
   DirtyMark,
   IdentifierRows,
   InsertVerdict,
@@ -199,6 +200,11 @@ export class LibsqlStore implements Store {
   /** See `Store.commit`. */
   async commit(changes: Changes): Promise<readonly InsertVerdict[]> {
     return await this.#parts.writer.submit(changes);
+  }
+
+  /** See `Store.watch`. */
+  watch(listener: CommitListener): () => void {
+    return this.#parts.writer.watch(listener);
   }
 
   /** See `Store.ping`. */

@@ -166,6 +166,9 @@ export interface Changes {
  */
 export type InsertVerdict = "stored" | "duplicate" | "superseded";
 
+/** Told about a committed unit of work; `verdicts` are those of its `insertEvents`, in order. */
+export type CommitListener = (changes: Changes, verdicts: readonly InsertVerdict[]) => void;
+
 /** A page of stored events. */
 export interface QueryResult {
   /** Stored JSON texts, newest first (ties: lowest id first), each event once. */
@@ -263,6 +266,11 @@ export interface Store {
    * of the unit was applied.
    */
   commit(changes: Changes): Promise<readonly InsertVerdict[]>;
+  /**
+   * Calls `listener` with every unit of work right after its commit, in commit order, before the
+   * promise of `commit` resolves. It must not throw and must not wait. Returns what ends it.
+   */
+  watch(listener: CommitListener): () => void;
   /** A trivial query, for readiness. */
   ping(): Promise<void>;
   /** Commits what is pending and closes the database. */

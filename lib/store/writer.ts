@@ -9,7 +9,7 @@ import {
 } from "./database.ts";
 import { type GroupPlan, planGroup } from "./group_plan.ts";
 import { nextTurn } from "./turn.ts";
-import type { Changes, InsertVerdict } from "./types.ts";
+import type { Changes, CommitListener, InsertVerdict } from "./types.ts";
 import { unitSize } from "./unit_size.ts";
 
 /** Most units of one transaction. */
@@ -51,6 +51,7 @@ export interface WriterOptions {
  */
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #listeners = new Set<CommitListener>();
   #queue: (Unit | Upkeep)[] = [];
   #waitingSize = 0;
   /** Number of the last attempt; never used twice, so that a mark names one attempt. */
@@ -66,6 +67,12 @@ export class Writer {
   /** A writer that goes on from the last commit in the database. */
   static async create(options: WriterOptions): Promise<Writer> {
     return new Writer(options, await readMark(options.database));
+  }
+
+  /** See `Store.watch`. */
+  watch(listener: CommitListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Queues a unit of work; see `Store.commit`. */
@@ -138,7 +145,10 @@ export class Writer {
   async #settle(units: readonly Unit[]): Promise<void> {
     try {
       const verdicts = await this.#apply(units.map(({ changes }) => changes));
-      units.forEach((unit, index) => unit.resolve(verdicts[index]!));
+      units.forEach((unit, index) => {
+        for (const listener of this.#listeners) listener(unit.changes, verdicts[index]!);
+        unit.resolve(verdicts[index]!);
+      });
     } catch (cause) {
       const alone = units.length === 1 || isDatabaseTrouble(cause);
       this.#options.log.error("a transaction failed", {

@@ -7,6 +7,8 @@
 export interface Clock {
   /** Wall-clock time in milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds since some fixed moment; never jumps when the wall clock is set. Lengths are measured with it. */
+  monotonic(): number;
   /** Resolves after `ms` milliseconds, or at once (without error) when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -19,6 +21,7 @@ export function nowSeconds(clock: Clock): number {
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();

@@ -2,4 +2,5 @@
 export * from "./clock.ts";
 export * from "./disk.ts";
 export * from "./keyed_lock.ts";
+export type * from "./network.ts";
 export * from "./random.ts";

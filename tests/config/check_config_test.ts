@@ -177,7 +177,7 @@ Deno.test("C-35 a data directory in use fails, or warns with --allow-running", a
 
 Deno.test("C-36 a clock before the program was made fails", async () => {
   await inDirectory(async (cwd) => {
-    const clock: Clock = { now: () => Date.UTC(2020, 0, 1), sleep: systemClock.sleep };
+    const clock: Clock = { ...systemClock, now: () => Date.UTC(2020, 0, 1) };
     const report = await check(cwd, [], { clock });
     assert.match(lines(report, "clock").join(), /FAIL 2020-01-01/);
     assert.equal(report.exitCode, 1);

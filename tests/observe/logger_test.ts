@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { createLogger, type LogFields, type Logger, parseLogFilter } from "../../lib/observe/mod.ts";
 import type { Clock } from "../../lib/world/mod.ts";
 
-const CLOCK: Clock = { now: () => 1_700_000_000_123, sleep: () => Promise.resolve() };
+const CLOCK: Clock = { now: () => 1_700_000_000_123, monotonic: () => 0, sleep: () => Promise.resolve() };
 const TIME = "2023-11-14T22:13:20.123Z";
 
 function logging(

@@ -34,6 +34,9 @@ export class HandClock implements Clock {
   now(): number {
     return this.time;
   }
+  monotonic(): number {
+    return this.time;
+  }
   sleep(): Promise<void> {
     return new Promise(() => {});
   }

@@ -7,21 +7,27 @@ interface Sleeper {
 
 /** A clock that moves only when told to; sleepers wake in order of their deadline. */
 export class VirtualClock implements Clock {
-  #now: number;
+  /** Wall time minus {@link #elapsed}. */
+  #offset: number;
+  #elapsed = 0;
   #sleepers: Sleeper[] = [];
 
   constructor(startMs = 1_800_000_000_000) {
-    this.#now = startMs;
+    this.#offset = startMs;
   }
 
   now(): number {
-    return this.#now;
+    return this.#offset + this.#elapsed;
+  }
+
+  monotonic(): number {
+    return this.#elapsed;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const sleeper: Sleeper = { at: this.#now + ms, wake: resolve };
+      const sleeper: Sleeper = { at: this.#elapsed + ms, wake: resolve };
       this.#sleepers.push(sleeper);
       signal?.addEventListener("abort", () => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
@@ -32,20 +38,20 @@ export class VirtualClock implements Clock {
 
   /** Lets `ms` milliseconds pass. */
   async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
+    const end = this.#elapsed + ms;
     for (;;) {
       const next = this.#sleepers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
       if (!next) break;
-      this.#now = Math.max(this.#now, next.at);
+      this.#elapsed = Math.max(this.#elapsed, next.at);
       this.#sleepers = this.#sleepers.filter((other) => other !== next);
       next.wake();
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    this.#now = end;
+    this.#elapsed = end;
   }
 
-  /** Jumps without waking anybody: what a suspended machine or a changed clock does. */
+  /** Moves wall time alone, as setting the clock does: nobody wakes, measured lengths stay right. */
   jump(ms: number): void {
-    this.#now += ms;
+    this.#offset += ms;
   }
 }
