@@ -1,18 +1,23 @@
 /**
- * `deno task bench [--rows a,b] [--json FILE] [--quick] [--write]`: measures this program beside peers
+ * `deno task bench [--rows a,b] [--json FILE] [--quick] [--write] [--sync-events N]`: measures this program beside peers
  * and floors on this machine, prints a Markdown table. `--write` keeps it in docs/performance.md.
  */
 import { parseArgs } from "node:util";
 import { cloneRow } from "./clone_row.ts";
 import { eventRow } from "./event_rows.ts";
 import { fetchRow } from "./fetch_row.ts";
+import { firstSyncRow } from "./first_sync_row.ts";
 import { type GitSite, openGitSite } from "./git_site.ts";
+import { huntRow } from "./hunt_row.ts";
+import { latencyRow } from "./latency_row.ts";
 import { describeMachine } from "./measure.ts";
 import { writePerformancePage } from "./page.ts";
 import { pushRow } from "./push_row.ts";
 import { openRelaySite, type RelaySite } from "./relay_site.ts";
 import { requestRow } from "./request_row.ts";
 import type { Bench, Row } from "./row.ts";
+import { secondSyncRow } from "./second_sync_row.ts";
+import { openSyncSite, type SyncSite } from "./sync_site.ts";
 import { type Outcome, renderTable } from "./table.ts";
 
 const ROWS: readonly Row[] = [
@@ -22,17 +27,23 @@ const ROWS: readonly Row[] = [
   fetchRow,
   cloneRow,
   pushRow,
+  latencyRow,
+  firstSyncRow,
+  secondSyncRow,
+  huntRow,
 ];
 /** A row that takes longer is reported as failed; what it started is ended with the bench. */
-const ROW_DEADLINE_MS = { full: 120_000, quick: 30_000 };
+const ROW_DEADLINE_MS = { full: 120_000, quick: 60_000 };
+const SYNC_EVENTS = { full: 100_000, quick: 3_000 };
 
 /** Starts sites on demand and ends everything that was started. */
 class Workshop implements Bench {
   #relaySite: Promise<RelaySite> | undefined;
   #gitSite: Promise<GitSite> | undefined;
+  #syncSite: Promise<SyncSite> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(readonly directory: string, readonly quick: boolean) {}
+  constructor(readonly directory: string, readonly quick: boolean, readonly syncEvents: number) {}
 
   relaySite(): Promise<RelaySite> {
     return this.#relaySite ??= this.newDirectory("relay").then(openRelaySite);
@@ -42,6 +53,10 @@ class Workshop implements Bench {
     return this.#gitSite ??= this.newDirectory("git").then((path) =>
       openGitSite(path, this.quick ? 1_000 : 5_000)
     );
+  }
+
+  syncSite(): Promise<SyncSite> {
+    return this.#syncSite ??= this.newDirectory("sync").then((path) => openSyncSite(path, this.syncEvents));
   }
 
   async newDirectory(name: string): Promise<string> {
@@ -56,7 +71,7 @@ class Workshop implements Bench {
   }
 
   async #close(): Promise<void> {
-    for (const site of [this.#relaySite, this.#gitSite]) {
+    for (const site of [this.#relaySite, this.#gitSite, this.#syncSite]) {
       await site?.then((opened) => opened.close()).catch((error) => say(`clean-up: ${error}`));
     }
     await Deno.remove(this.directory, { recursive: true });
@@ -64,7 +79,7 @@ class Workshop implements Bench {
 }
 
 async function outcomeOf(row: Row, bench: Bench): Promise<Outcome> {
-  const deadlineMs = bench.quick ? ROW_DEADLINE_MS.quick : ROW_DEADLINE_MS.full;
+  const deadlineMs = bench.quick ? ROW_DEADLINE_MS.quick : row.deadlineMs ?? ROW_DEADLINE_MS.full;
   let timer: number | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done after ${deadlineMs / 1000} s`)), deadlineMs);
@@ -99,11 +114,20 @@ async function main(): Promise<number> {
       json: { type: "string" },
       quick: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
+      "sync-events": { type: "string" },
     },
   });
+  const syncEvents = Number(values["sync-events"] ?? (values.quick ? SYNC_EVENTS.quick : SYNC_EVENTS.full));
+  if (!Number.isSafeInteger(syncEvents) || syncEvents < 100) {
+    throw new Error("--sync-events takes a whole number from 100");
+  }
   const rows = chosenRows(values.rows);
   const machine = await describeMachine();
-  const bench = new Workshop(await Deno.makeTempDir({ prefix: "ngit-grasp-bench-" }), values.quick);
+  const bench = new Workshop(
+    await Deno.makeTempDir({ prefix: "ngit-grasp-bench-" }),
+    values.quick,
+    syncEvents,
+  );
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => void bench.close().finally(() => Deno.exit(130)));
   }

@@ -39,6 +39,12 @@ export async function alternate(
   return samples;
 }
 
+/** The smallest sample that at least `share` (0 to 1) of all samples do not exceed; NaN for none. */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
+}
+
 /** Clock ticks per second in /proc; the same on every Linux that Deno runs on. */
 const TICKS_PER_SECOND = 100;
 

@@ -1,15 +1,20 @@
 import type { Measured } from "./table.ts";
 import type { GitSite } from "./git_site.ts";
 import type { RelaySite } from "./relay_site.ts";
+import type { SyncSite } from "./sync_site.ts";
 
 /** What every row is given; sites are started when the first row asks for them and shared. */
 export interface Bench {
   /** Shorter and fewer runs. */
   readonly quick: boolean;
+  /** Size of the set that sync rows bring over. */
+  readonly syncEvents: number;
   /** A server with one small repository. */
   relaySite(): Promise<RelaySite>;
   /** A server with a large repository, and the peer with a copy of it. */
   gitSite(): Promise<GitSite>;
+  /** A server with {@link syncEvents} events about one repository that another server shall host too. */
+  syncSite(): Promise<SyncSite>;
   /** An empty directory below the temporary one. */
   newDirectory(name: string): Promise<string>;
 }
@@ -18,6 +23,8 @@ export interface Bench {
 export interface Row {
   /** As given to `--rows`. */
   readonly name: string;
+  /** Longest time of a full run in milliseconds, when the usual two minutes are too short. */
+  readonly deadlineMs?: number;
   /** Measures; throws with the reason when it cannot. */
   measure(bench: Bench): Promise<Measured>;
 }

@@ -10,7 +10,6 @@ import {
 } from "./config/mod.ts";
 import { createGit, createGitHttp, Repositories } from "./git/mod.ts";
 import {
-  archiveKind,
   bind,
   clientAddress,
   createHandler,
@@ -22,8 +21,9 @@ import { Intake } from "./intake/mod.ts";
 import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/mod.ts";
 import { curationRules, DURATION } from "./policy/mod.ts";
-import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
+import { Pins, release, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
 import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
+import { type Replication, startReplication } from "./replication.ts";
 import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
 import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
 
@@ -115,22 +115,17 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   cleanUp.push(() => verifier.close());
 
   const rules = curationRules(config);
-  if (archiveKind(config) !== "none") {
-    log.target("config").warn(
-      "this version does not fetch archived repositories: they are served once data is here",
-    );
-  }
   const locks = new KeyedLock();
+  /** Filled once everything it needs exists. */
+  const late: { replication?: Replication } = {};
   const parts: ReleaseParts = {
     store,
     repositories,
     pins: new Pins(),
     clock,
-    notify: (event) => {
-      relay.publish(event, serialiseEvent(event));
-      intake.reconsider(event);
-    },
+    notify: (event) => relay.publish(event, serialiseEvent(event)),
     counters: metrics.purgatory,
+    expiryCause: (event) => late.replication?.hunt.isUnreachable(event) ? "unreachable" : "missing",
     log: log.target("purgatory"),
   };
   const intake: Intake = new Intake({
@@ -141,6 +136,13 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     maxFutureSecs: config.maxEventFutureSecs,
     openGraspLists: config.openGraspLists,
     intakeCounters: metrics.intake,
+    rejectedCounters: metrics.rejected,
+    refusedLifetimes: {
+      hotMs: config.rejectedHotCacheDurationSecs * 1000,
+      coldMs: config.rejectedColdIndexExpirySecs * 1000,
+    },
+    handOver: (event) => late.replication?.hunt.handOver(event),
+    wanted: (want) => late.replication?.sync?.fetchWanted(want),
     log: log.target("policy"),
   });
   const relay: Relay = createRelay({
@@ -172,6 +174,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const jobs = [
     repeat(clock, DURATION.sweepMs, stopping.signal, () => sweep.expire()),
     repeat(clock, DURATION.pruneMs, stopping.signal, () => sweep.prune()),
+    intake.upkeep(stopping.signal),
     metrics.start(stopping.signal),
   ];
   await sweep.prune();
@@ -179,8 +182,26 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     waitingCounts: () => store.waitingCounts(),
     storedEvents: () => store.count([{ tags: new Map() }]),
     repositories: () => repositories.count,
+    rejectedCounts: () => intake.rejectedCounts(),
     gitProcesses: () => gitHttp.load(),
   });
+  const replication = late.replication = startReplication({
+    config,
+    key: input.key,
+    store,
+    git,
+    repositories,
+    intake,
+    release: async (identifier, receivedBy) => {
+      await locks.run([identifier], () => release(parts, { identifier, receivedBy }));
+    },
+    hasSpace,
+    clock,
+    random,
+    metrics,
+    log,
+  });
+  cleanUp.push(() => replication.stop());
   const site = describeServer(config, input.key);
   const startedAt = clock.now();
   const readiness = createReadiness({
@@ -221,9 +242,11 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
       deadline = clock.now() + graceMs;
       stopping.abort();
       listener.refuse();
+      await replication.stop();
       await relay.stop();
       await gitHttp.stop(Math.max(0, deadline - clock.now()));
       await Promise.all(jobs);
+      await intake.stop();
       await undoAll(cleanUp, log);
     },
   };

@@ -1,3 +1,5 @@
+import { inRanges, parseRange } from "./address_ranges.ts";
+import { hostOfDomain, isLoopbackHost } from "./domain.ts";
 import type { OptionValues } from "./options.ts";
 
 /**
@@ -48,6 +50,20 @@ export function withBoundPort(config: Config, port: number): Config {
 export function resolveLogFormat(config: Config, isTerminal: boolean): "text" | "json" {
   if (config.logFormat !== "auto") return config.logFormat;
   return isTerminal ? "text" : "json";
+}
+
+const PRIVATE_RANGES = parseRange("private") ?? [];
+
+/**
+ * True when outgoing connections may reach private addresses that strangers name: as set, else only in
+ * test mode or when our own domain is such an address.
+ */
+export function allowsPrivateAddresses(
+  config: Pick<Config, "allowPrivateAddresses" | "domain" | "test">,
+): boolean {
+  if (config.allowPrivateAddresses !== "auto") return config.allowPrivateAddresses === "true";
+  const host = hostOfDomain(config.domain);
+  return config.test || isLoopbackHost(host) || inRanges(PRIVATE_RANGES, host);
 }
 
 /** Path of the embedded database file, relative to the working directory unless configured absolute. */

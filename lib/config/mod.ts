@@ -2,7 +2,14 @@
 export { type AddressRange, inRanges } from "./address_ranges.ts";
 export { isReadOnly } from "./combine.ts";
 export { type Command, type CommandOptions, parseCommandLine } from "./command_line.ts";
-export { type Config, databasePath, domainForPort, resolveLogFormat, withBoundPort } from "./config.ts";
+export {
+  allowsPrivateAddresses,
+  type Config,
+  databasePath,
+  domainForPort,
+  resolveLogFormat,
+  withBoundPort,
+} from "./config.ts";
 export type { AuthorEntry, CurationEntry } from "./curation_entries.ts";
 export { helpText } from "./help.ts";
 export { type BindAddress, formatAddress } from "./kinds.ts";

@@ -16,7 +16,6 @@ export const IDENTITY_OPTIONS = {
     default: "",
     help: "Further names under which this server is reached; never dialled or fetched from",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_RELAY_OWNER_NSEC: optional(kinds.secretKey, {
     help: "Secret key of the relay. Prefer the key file: arguments are visible in process lists",
@@ -131,7 +130,6 @@ export const NETWORK_OPTIONS = {
   NGIT_ALLOW_PRIVATE_ADDRESSES: network.withDefault(kinds.oneOf(["auto", "true", "false"]), {
     default: "auto",
     help: "Whether outgoing connections may reach private addresses; auto only when our own domain is one",
-    unsupported: { severity: "warn" },
   }),
 };
 

@@ -20,6 +20,7 @@ export { isBothZero, type RefCommand } from "./push_commands.ts";
 export * from "./push_gate.ts";
 export { REFUSAL_PREFIX } from "./push_report.ts";
 export { type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
+export * from "./remote_fetch.ts";
 export { type GitData, type RemovalResult, Repositories, type RepositoriesOptions } from "./repository.ts";
 export type { RepositoryRef } from "./repository_ref.ts";
 export { type GitVersion, isAtLeast } from "./settings.ts";

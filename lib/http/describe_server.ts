@@ -19,7 +19,7 @@ export function describeServer(config: Config, key: RelayKey): Pick<Routes, "sit
     version: PROGRAM_VERSION,
     icon: config.relayIconUrl,
     supportedNips: SUPPORTED_NIPS,
-    sync: false,
+    sync: config.syncEnable,
     grasp06: false,
     archive: archiveKind(config),
     archiveReadOnly: isReadOnly(config),

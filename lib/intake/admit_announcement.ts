@@ -1,20 +1,29 @@
-import { KIND, type NostrEvent, parseAnnouncement, parseState, type State } from "../nostr/mod.ts";
+import {
+  type Announcement,
+  KIND,
+  type NostrEvent,
+  parseAnnouncement,
+  parseState,
+  type State,
+} from "../nostr/mod.ts";
 import { classifyAnnouncement, decideAnnouncement, type Verdict, viewOf } from "../policy/mod.ts";
 import type { RetiredRepository } from "../store/mod.ts";
 import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
-import { carryOut, structuralRefusal } from "./verdicts.ts";
+import type { JudgeParts } from "./refused_memory.ts";
+import { carryOut, noted, structuralRefusal } from "./verdicts.ts";
 
 /** Judges an announcement (kind 30617). */
 export async function admitAnnouncement(
-  parts: IntakeParts,
+  parts: JudgeParts,
   event: NostrEvent,
   source: EventSource,
 ): Promise<Verdict> {
   const parsed = parseAnnouncement(event);
-  if (!parsed.ok) return structuralRefusal(parts, event, parsed);
+  if (!parsed.ok) return noted(parts, event, source, structuralRefusal(parts, event, parsed));
   const { announcement } = parsed;
   const { identifier, owner } = announcement;
   const { store, rules, clock, locks } = parts;
+  // A refusal is remembered under the lock, before another announcement can overturn it.
   return await locks.run([identifier], async () => {
     const view = viewOf(identifier, await store.readIdentifier(identifier));
     const retired = newest(await store.retired(owner, identifier));
@@ -31,8 +40,19 @@ export async function admitAnnouncement(
       waitingInTotal: (await store.waitingCounts()).active,
       now: clock.now(),
     });
-    return await carryOut(parts, event, identifier, decision) ?? decision.verdict;
+    const verdict = await carryOut(parts, event, identifier, decision) ?? decision.verdict;
+    if (verdict.ok && verdict.outcome !== "duplicate") warnOfKeys(parts, announcement);
+    return noted(parts, event, source, verdict);
   });
+}
+
+/** Values that are no keys are passed over; the owner may want to know why a maintainer has no say. */
+function warnOfKeys({ log }: IntakeParts, { event, identifier, maintainers }: Announcement): void {
+  const listed = event.tags.find(([name]) => name === "maintainers")?.slice(1) ?? [];
+  const skipped = listed.length - maintainers.length;
+  if (skipped > 0) {
+    log.warn("maintainer keys could not be read", { repo: identifier, event_id: event.id, skipped });
+  }
 }
 
 /** States held back with a repository, without those their author deleted meanwhile. */

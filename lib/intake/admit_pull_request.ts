@@ -2,22 +2,26 @@ import { type NostrEvent, parsePullRequest, type PullRequest, refuse } from "../
 import { blacklistRefusal, decidePullRequest, HELD, holdPullRequest, type Verdict } from "../policy/mod.ts";
 import { applyEffects, commitHolder, pullRequestLock, relevantRepositories } from "../purgatory/mod.ts";
 import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
-import { carryOut, structuralRefusal } from "./verdicts.ts";
+import type { JudgeParts } from "./refused_memory.ts";
+import { carryOut, noted, structuralRefusal } from "./verdicts.ts";
 
 /** Judges a pull request or update (kinds 1618 and 1619). */
 export async function admitPullRequest(
-  parts: IntakeParts,
+  parts: JudgeParts,
   event: NostrEvent,
   source: EventSource,
 ): Promise<Verdict> {
   const parsed = parsePullRequest(event);
-  if (!parsed.ok) return structuralRefusal(parts, event, parsed);
+  if (!parsed.ok) return noted(parts, event, source, structuralRefusal(parts, event, parsed));
   const { pullRequest } = parsed;
   const blacklisted = onlyBlacklisted(parts, pullRequest);
-  if (blacklisted) return blacklisted;
+  if (blacklisted) return noted(parts, event, source, blacklisted);
   const identifiers = [...new Set(pullRequest.targets.map(({ identifier }) => identifier))];
   const keys = [...identifiers, pullRequestLock(event.id)];
-  return await parts.locks.run(keys, () => judge(parts, pullRequest, identifiers[0] ?? "", source));
+  return await parts.locks.run(
+    keys,
+    async () => noted(parts, event, source, await judge(parts, pullRequest, identifiers[0] ?? "", source)),
+  );
 }
 
 /** Under the locks of every identifier it names and of its own ref. */

@@ -1,156 +1,151 @@
-import {
-  addressIdentifier,
-  eventHash,
-  expirationOf,
-  KIND,
-  kindClass,
-  type NostrEvent,
-  parseEvent,
-  refusalMessage,
-  refuse,
-} from "../nostr/mod.ts";
-import { ACCEPTED, authorRefusal, STORED_ALREADY_MESSAGE, type Verdict } from "../policy/mod.ts";
-import { nowSeconds } from "../world/mod.ts";
-import { admitAnnouncement } from "./admit_announcement.ts";
-import { admitDeletion } from "./admit_deletion.ts";
-import { admitPullRequest } from "./admit_pull_request.ts";
-import { admitState } from "./admit_state.ts";
+import { addressIdentifier, eventHash, KIND, type NostrEvent, parseEvent, refuse } from "../nostr/mod.ts";
+import type { RejectedCounts } from "../observe/mod.ts";
+import { repeat } from "../world/mod.ts";
+import { type AdmitResult, invalid, judge, judged, type Judgement, messageOf } from "./judge.ts";
 import type { EventSource, IntakeParts } from "./ports.ts";
-import { RefusedEvents } from "./refused_events.ts";
-import { DELETED, storeVerdict } from "./verdicts.ts";
+import { Reconsideration } from "./reconsider.ts";
+import { type JudgeParts, RefusedMemory } from "./refused_memory.ts";
+
+/** How often refused events past their time are reduced to ids, and ids forgotten. */
+const SWEEP_WHOLE_MS = 60_000;
+const SWEEP_IDS_MS = 86_400_000;
+/** How often an event of another relay is tried when it cannot be stored. */
+const STORE_ATTEMPTS = 3;
 
 /** The answer to an EVENT; `id` is the id as sent, undefined when none could be read. */
 export interface AdmitAnswer {
   readonly id: string | undefined;
   readonly accepted: boolean;
+  readonly result: AdmitResult;
   /** Text of the `OK` (NIP-01), empty or starting with a machine-readable prefix. */
   readonly message: string;
 }
 
+const MALFORMED = refuse("invalid", "invalid", "malformed event");
+const WRONG_ID = refuse("invalid", "invalid", "event id does not match");
+const NOT_STORED = refuse("error", "db_error", "could not store event");
+
 /** Door 1: the only way an event gets in, wherever it came from. */
 export class Intake {
-  readonly #parts: IntakeParts;
-  readonly #refused = new RefusedEvents();
+  readonly #parts: JudgeParts;
+  readonly #reconsideration: Reconsideration;
+  /** What other relays sent and is being judged; bounded by what they have in flight. */
+  readonly #inFlight = new Map<string, Promise<AdmitAnswer>>();
 
+  /** Follows the commits of the store from now on; {@link stop} ends it. */
   constructor(parts: IntakeParts) {
-    this.#parts = parts;
+    const memory = new RefusedMemory(parts);
+    this.#parts = { ...parts, memory };
+    this.#reconsideration = new Reconsideration({
+      ...parts,
+      memory,
+      judge: (event) => this.#process(event, "retry"),
+    });
   }
 
   /**
    * Judges one untrusted value and applies what follows from it. Resolves after everything the
-   * answer promises is committed. Cheap checks come first, the signature last, and nothing is
-   * changed before it verified.
+   * answer promises is committed. The same event from several relays at once is judged once; those
+   * that only waited for it are told `duplicate` where the first is told `saved`. `relay` is where a
+   * synced event came from, for the log.
    */
-  async admit(value: unknown, source: EventSource): Promise<AdmitAnswer> {
+  async admit(value: unknown, source: EventSource, relay?: string): Promise<AdmitAnswer> {
     const parsed = parseEvent(value);
-    if (!parsed.ok) return this.#malformed(parsed.id);
+    if (!parsed.ok) {
+      this.#parts.intakeCounters.rejected(-1, "invalid");
+      return answerOf(parsed.id, invalid(MALFORMED));
+    }
     const { event } = parsed;
     if (source === "client") this.#parts.intakeCounters.received(event.kind);
-    let verdict: Verdict;
-    try {
-      verdict = await this.#judge(event, source);
-    } catch (error) {
-      const fields = { event_id: event.id, kind: event.kind, error: String(error) };
-      this.#parts.log.error("event could not be judged", fields);
-      verdict = refuse("error", "db_error", "could not store event");
+    if (eventHash(event) !== event.id) {
+      const judgement = invalid(WRONG_ID);
+      this.#record(event, judgement, source, relay);
+      return answerOf(event.id, judgement);
     }
-    this.#record(event, verdict, source);
-    if (source !== "client") this.#refused.remember(event, verdict, this.#parts.clock.now());
-    if (verdict.ok && verdict.outcome === "held") this.reconsider(event);
+    return source === "sync" ? await this.#fromRelay(event, relay) : await this.#process(event, source);
+  }
+
+  /** Sweeps the memory of refused events, at once and regularly, until `signal` aborts. */
+  async upkeep(signal: AbortSignal): Promise<void> {
+    const { clock, memory } = this.#parts;
+    const guarded = async (sweep: () => Promise<void>) => {
+      try {
+        await sweep();
+      } catch (error) {
+        this.#parts.log.warn("refused events could not be swept", { error: String(error) });
+      }
+    };
+    const sweepWhole = () => guarded(() => memory.sweepWhole());
+    const sweepIds = () => guarded(() => memory.sweepIds());
+    await sweepWhole();
+    await sweepIds();
+    await Promise.all([
+      repeat(clock, SWEEP_WHOLE_MS, signal, sweepWhole),
+      repeat(clock, SWEEP_IDS_MS, signal, sweepIds),
+    ]);
+  }
+
+  /** Sizes of the memory of refused events, for metrics: kept whole (hot), and all ids (cold). */
+  async rejectedCounts(): Promise<RejectedCounts> {
+    const { announcement, state } = await this.#parts.store.refusedCounts();
     return {
-      id: event.id,
-      accepted: verdict.ok,
-      message: verdict.ok ? verdict.message : refusalMessage(verdict),
+      hot: { announcement: announcement.whole, state: state.whole },
+      cold: { announcement: announcement.ids, state: state.ids },
     };
   }
 
-  /**
-   * Call it when an announcement or state became known: synced events of its identifier that were
-   * refused before are judged again, in the background because the caller may hold the lock. One that
-   * is accepted triggers the next round, so a chain of maintainers resolves by itself.
-   */
-  reconsider({ kind, tags }: Pick<NostrEvent, "kind" | "tags">): void {
-    if (kind !== KIND.announcement && kind !== KIND.state) return;
-    const identifier = addressIdentifier({ kind, tags }) ?? "";
-    const again = this.#refused.take(identifier, this.#parts.clock.now());
-    if (again.length > 0) void this.#judgeAgain(again);
+  /** Resolves when no refused event is left to be judged again. */
+  async settled(): Promise<void> {
+    await this.#reconsideration.settled();
   }
 
-  async #judgeAgain(events: readonly NostrEvent[]): Promise<void> {
-    for (const event of events) await this.admit(event, "retry");
+  /** Judges nothing again from now on; resolves when what is under way is done. Clients are still served. */
+  async stop(): Promise<void> {
+    await this.#reconsideration.stop();
   }
 
-  #malformed(id: string | undefined): AdmitAnswer {
-    this.#parts.intakeCounters.rejected(-1, "invalid");
-    return { id, accepted: false, message: "invalid: malformed event" };
-  }
-
-  /** The pipeline of the relay chapter, section 2.4. */
-  async #judge(event: NostrEvent, source: EventSource): Promise<Verdict> {
-    const { rules, store, clock, verifier, maxFutureSecs } = this.#parts;
-    if (eventHash(event) !== event.id) return refuse("invalid", "invalid", "event id does not match");
-    const blacklisted = authorRefusal(event.pubkey, rules);
-    if (blacklisted) return blacklisted;
-    if (await store.has(event.id)) return { ok: true, outcome: "duplicate", message: STORED_ALREADY_MESSAGE };
-    // A deletion request cannot be deleted (NIP-09).
-    if (event.kind !== KIND.deletion && await store.isTombstoned(event)) {
-      return DELETED;
+  /** A copy with another signature is another matter: it must not answer for this one. */
+  async #fromRelay(event: NostrEvent, relay: string | undefined): Promise<AdmitAnswer> {
+    const key = event.id + event.sig;
+    const underWay = this.#inFlight.get(key);
+    if (underWay) {
+      const answer = await underWay;
+      return answer.result === "saved" ? { ...answer, result: "duplicate" } : answer;
     }
-    const now = nowSeconds(clock);
-    const expiration = expirationOf(event);
-    if (expiration !== undefined && expiration <= now) return refuse("invalid", "invalid", "event expired");
-    if (event.created_at > now + maxFutureSecs) {
-      return refuse("invalid", "invalid", "created_at too far in the future");
-    }
-    if (event.tags.some((tag) => tag[0] === "-")) {
-      return refuse("blocked", "other", "event marked as protected, and this relay authenticates nobody");
-    }
-    if (!await verifier.verify(event)) return refuse("invalid", "signature", "bad signature");
-    return await this.#byKind(event, source);
-  }
-
-  async #byKind(event: NostrEvent, source: EventSource): Promise<Verdict> {
-    switch (event.kind) {
-      case KIND.announcement:
-        return await admitAnnouncement(this.#parts, event, source);
-      case KIND.state:
-        return await admitState(this.#parts, event, source);
-      case KIND.pullRequest:
-      case KIND.pullRequestUpdate:
-        return await admitPullRequest(this.#parts, event, source);
-      case KIND.deletion:
-        return await admitDeletion(this.#parts, event);
-      default:
-        return await this.#admitOther(event);
+    const work = this.#process(event, "sync", relay);
+    this.#inFlight.set(key, work);
+    try {
+      return await work;
+    } finally {
+      this.#inFlight.delete(key);
     }
   }
 
-  /** Everything that is not about git data: accepted when it relates to what we serve. */
-  async #admitOther(event: NostrEvent): Promise<Verdict> {
-    const { store, openGraspLists, notify, counters } = this.#parts;
-    const isOpen = event.kind === KIND.graspList && openGraspLists;
-    if (!isOpen && !await store.isRelated(event)) {
-      return refuse(
-        "blocked",
-        "orphan",
-        "Event event must reference an accepted repository or accepted event",
-      );
+  async #process(event: NostrEvent, source: EventSource, relay?: string): Promise<AdmitAnswer> {
+    let judgement = await this.#tryJudge(event, source);
+    for (let n = 1; judgement.result === "failed" && source === "sync" && n < STORE_ATTEMPTS; n++) {
+      judgement = await this.#tryJudge(event, source);
     }
-    if (kindClass(event.kind) === "ephemeral") {
-      notify(event);
-      return ACCEPTED;
-    }
-    const [verdict] = await store.commit({ insertEvents: [{ event }] });
-    if (verdict === "stored") {
-      counters.stored(event.kind);
-      notify(event);
-    }
-    return storeVerdict(verdict!);
+    if (source !== "client") await this.#parts.memory.written();
+    this.#record(event, judgement, source, relay);
+    const waits = judgement.result === "purgatory" && source !== "client";
+    if (waits && event.kind !== KIND.announcement) this.#parts.handOver?.(event);
+    return answerOf(event.id, judgement);
   }
 
-  #record(event: NostrEvent, verdict: Verdict, source: EventSource): void {
+  async #tryJudge(event: NostrEvent, source: EventSource): Promise<Judgement> {
+    try {
+      return await judge(this.#parts, event, source);
+    } catch (error) {
+      const fields = { event_id: event.id, kind: event.kind, error: String(error) };
+      this.#parts.log.error("event could not be judged", fields);
+      return judged(NOT_STORED);
+    }
+  }
+
+  #record(event: NostrEvent, { verdict }: Judgement, source: EventSource, relay: string | undefined): void {
     const { intakeCounters, log } = this.#parts;
-    const fields = { event_id: event.id, kind: event.kind };
+    const fields = { event_id: event.id, kind: event.kind, relay };
     if (!verdict.ok) {
       intakeCounters.rejected(event.kind, verdict.reason);
       const level = source !== "client" ? "debug" : verdict.reason === "orphan" ? "info" : "warn";
@@ -162,4 +157,8 @@ export class Intake {
       intakeCounters.rejected(event.kind, "duplicate");
     }
   }
+}
+
+function answerOf(id: string | undefined, { verdict, result }: Judgement): AdmitAnswer {
+  return { id, accepted: verdict.ok, result, message: messageOf(verdict) };
 }

@@ -1,3 +1,12 @@
-/** Door 1: admits events. */
+/** Door 1: admits events, and looks again at refused ones when what they lacked became known. */
 export { type AdmitAnswer, Intake } from "./intake.ts";
-export type { EventSource, IntakeCounters, IntakeParts, SignatureVerifier } from "./ports.ts";
+export type { AdmitResult } from "./judge.ts";
+export {
+  type EventSource,
+  type IntakeCounters,
+  type IntakeParts,
+  noRejectedMetrics,
+  type RefusedLifetimes,
+  type SignatureVerifier,
+  type Want,
+} from "./ports.ts";

@@ -1,4 +1,5 @@
 import type { NostrEvent } from "../nostr/mod.ts";
+import type { RejectedGroup } from "../observe/mod.ts";
 import type { CurationRules } from "../policy/mod.ts";
 import type { ReleaseParts } from "../purgatory/mod.ts";
 import type { WaitingSource } from "../store/mod.ts";
@@ -22,9 +23,33 @@ export interface IntakeCounters {
   rejected(kind: number, reason: string): void;
 }
 
+/** Counts nothing. */
+export const noRejectedMetrics: RejectedGroup = {
+  hotHits() {},
+  hotMiss() {},
+  hotExpired() {},
+  coldExpired() {},
+  invalidated() {},
+};
+
 /** Checks signatures, somewhere off the event loop when there is a backlog. */
 export interface SignatureVerifier {
   verify(event: NostrEvent): Promise<boolean>;
+}
+
+/** Announcements or states to be fetched from the relays of their repository, soon. */
+export interface Want {
+  readonly kind: 30617 | 30618;
+  readonly authors: readonly string[];
+  readonly identifier: string;
+}
+
+/** How long refused events of other relays are remembered, in milliseconds. */
+export interface RefusedLifetimes {
+  /** Whole, to be judged again at once when what was missing arrives. */
+  readonly hotMs: number;
+  /** By id, so that they are neither fetched nor judged again. */
+  readonly coldMs: number;
 }
 
 /** Everything intake works with. */
@@ -37,4 +62,13 @@ export interface IntakeParts extends ReleaseParts {
   /** Accept kind 10317 (GRASP lists) from anyone. */
   readonly openGraspLists: boolean;
   readonly intakeCounters: IntakeCounters;
+  readonly rejectedCounters: RejectedGroup;
+  readonly refusedLifetimes: RefusedLifetimes;
+  /**
+   * Called when events refused earlier may have become acceptable and only their ids are left: at most
+   * once per author, kind and identifier and minute.
+   */
+  readonly wanted?: (want: Want) => void;
+  /** Called for every synced state and pull request that waits, also when it waited already. */
+  readonly handOver?: (event: NostrEvent) => void;
 }

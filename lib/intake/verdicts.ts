@@ -15,10 +15,22 @@ import {
 } from "../policy/mod.ts";
 import { applyEffects } from "../purgatory/mod.ts";
 import type { InsertVerdict } from "../store/mod.ts";
-import type { IntakeParts } from "./ports.ts";
+import type { EventSource, IntakeParts } from "./ports.ts";
+import type { JudgeParts } from "./refused_memory.ts";
 
 /** The author asked for its deletion (NIP-09), before or after it arrived. */
 export const DELETED: Refusal = refuse("invalid", "deleted", "accepted deletion request for this event");
+
+/** Passes a verdict on; the refusal of an event of another relay is remembered. */
+export function noted(
+  { memory }: JudgeParts,
+  event: NostrEvent,
+  source: EventSource,
+  verdict: Verdict,
+): Verdict {
+  if (!verdict.ok && source !== "client") memory.remember(event, verdict);
+  return verdict;
+}
 
 /** What the store's verdict on an insert means for the sender. */
 export function storeVerdict(verdict: InsertVerdict): Verdict {
@@ -29,6 +41,8 @@ export function storeVerdict(verdict: InsertVerdict): Verdict {
       return { ok: true, outcome: "duplicate", message: STORED_ALREADY_MESSAGE };
     case "superseded":
       return { ok: true, outcome: "duplicate", message: NEWER_VERSION_MESSAGE };
+    case "forbidden":
+      return DELETED;
   }
 }
 
@@ -43,7 +57,8 @@ export async function carryOut(
   decision: Decision,
 ): Promise<Verdict | undefined> {
   if (decision.effects.length === 0) return decision.verdict;
-  // A deletion request may have been accepted while this event waited for its lock.
+  // It may have been served, or a deletion request accepted, while this event waited for its lock.
+  if (await parts.store.has(event.id)) return storeVerdict("duplicate");
   if (await parts.store.isTombstoned(event)) return DELETED;
   const applied = await applyEffects(parts, identifier, decision.effects);
   if (!applied.ok) return applied;

@@ -2,6 +2,7 @@ import { Registry } from "prom-client";
 import type { Clock } from "../world/mod.ts";
 import type { Logger } from "./log.ts";
 import { type AddressDisplay, ConnectionTracker } from "./metrics_addresses.ts";
+import { AttemptTally } from "./metrics_attempts.ts";
 import { createFamilies } from "./metrics_families.ts";
 import { Gauges } from "./metrics_gauges.ts";
 import {
@@ -19,12 +20,14 @@ import {
 import { labelText } from "./metrics_labels.ts";
 import { LoopLag } from "./metrics_lag.ts";
 import type { MetricSources } from "./metrics_sources.ts";
+import type { HuntGroup, RejectedGroup, SyncGroup } from "./metrics_sync.ts";
+import { huntGroup, rejectedGroup, syncGroup } from "./metrics_sync_groups.ts";
 import { TrafficTally } from "./metrics_traffic.ts";
 
 export type { AddressDisplay } from "./metrics_addresses.ts";
 export type { GitGroup, HttpGroup, IntakeGroup, PurgatoryGroup, RelayGroup } from "./metrics_groups.ts";
 export type { HttpRoute } from "./metrics_labels.ts";
-export type { MetricSources } from "./metrics_sources.ts";
+export type { MetricSources, RejectedCounts } from "./metrics_sources.ts";
 export type { TrafficRepository } from "./metrics_traffic.ts";
 
 /** What {@link createMetrics} needs. */
@@ -55,6 +58,9 @@ export interface Metrics {
   readonly purgatory: PurgatoryGroup;
   readonly git: GitGroup;
   readonly http: HttpGroup;
+  readonly sync: SyncGroup;
+  readonly rejected: RejectedGroup;
+  readonly hunt: HuntGroup;
   /** Says where gauges read their values; may be called more than once. */
   observe(sources: MetricSources): void;
   /** Measures the event-loop lag until `signal` aborts; resolves then. */
@@ -77,8 +83,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   const subscriptions = { open: 0 };
   const traffic = new TrafficTally(options.topRepos, clock);
+  const attempts = new AttemptTally();
   const lag = new LoopLag(clock);
-  const gauges = new Gauges({ families, connections, subscriptions, traffic, lag, clock, log });
+  const gauges = new Gauges({ families, connections, subscriptions, traffic, attempts, lag, clock, log });
   families.buildInfo.set({ version: labelText(options.version), commit: labelText(options.commit) }, 1);
   const { registry } = families;
   return {
@@ -87,6 +94,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     purgatory: purgatoryGroup(families),
     git: gitGroup(families, traffic),
     http: httpGroup(families),
+    sync: syncGroup(families, attempts),
+    rejected: rejectedGroup(families),
+    hunt: huntGroup(families),
     observe: (sources) => gauges.observe(sources),
     start: (signal) => lag.run(signal),
     render: shared(clock, async () => {
@@ -119,6 +129,26 @@ export function noMetrics(): Metrics {
       repositoryRemoved: nothing,
     },
     http: { httpRequest: nothing },
+    sync: {
+      attempt: nothing,
+      synced: nothing,
+      processed: nothing,
+      batch: nothing,
+      negentropy: nothing,
+      redundantIds: nothing,
+      historicDuration: nothing,
+      stalledSubscription: nothing,
+      consolidation: nothing,
+      droppedFrame: nothing,
+    },
+    rejected: {
+      hotHits: nothing,
+      hotMiss: nothing,
+      hotExpired: nothing,
+      coldExpired: nothing,
+      invalidated: nothing,
+    },
+    hunt: { fetch: nothing, hunt: nothing, urlSkipped: nothing },
     observe: nothing,
     start: () => Promise.resolve(),
     render: () => Promise.resolve({ contentType: Registry.PROMETHEUS_CONTENT_TYPE, body: "" }),

@@ -17,6 +17,11 @@ export class FamilyBuilder {
     return family;
   }
 
+  /** A counter whose label values are not known beforehand: without samples until one is counted. */
+  openCounter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
+    return new Counter<L>({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+
   /** A gauge, without samples until one is set unless it has no labels. */
   gauge<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {
     return new Gauge<L>({ name, help, labelNames: [...labelNames], registers: [this.registry] });

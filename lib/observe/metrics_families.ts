@@ -8,6 +8,7 @@ import {
   SENT_TYPES,
   STATUS_CLASSES,
 } from "./metrics_labels.ts";
+import { huntFamilies, rejectedFamilies, syncFamilies } from "./metrics_sync_families.ts";
 
 const CONNECTION_SECONDS = [1, 5, 15, 30, 60, 300, 900, 3600];
 const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -26,6 +27,9 @@ export function createFamilies() {
     ...gitFamilies(define),
     ...eventFamilies(define),
     ...purgatoryFamilies(define),
+    ...syncFamilies(define),
+    ...rejectedFamilies(define),
+    ...huntFamilies(define),
     ...processFamilies(define),
   };
 }

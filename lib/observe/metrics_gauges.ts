@@ -5,13 +5,9 @@ import type { Families } from "./metrics_families.ts";
 import type { SubscriptionSum } from "./metrics_groups.ts";
 import type { LoopLag } from "./metrics_lag.ts";
 import { type MetricSources, SourceReader } from "./metrics_sources.ts";
+import type { AttemptTally } from "./metrics_attempts.ts";
+import { setPlain, SyncGauges } from "./metrics_sync_gauges.ts";
 import type { TrafficTally } from "./metrics_traffic.ts";
-
-/** The part of a gauge without labels that is used here. */
-interface PlainGauge {
-  set(value: number): void;
-  remove(): void;
-}
 
 /** What the gauges mirror. */
 export interface GaugeInputs {
@@ -19,6 +15,7 @@ export interface GaugeInputs {
   readonly connections: ConnectionTracker;
   readonly subscriptions: SubscriptionSum;
   readonly traffic: TrafficTally;
+  readonly attempts: AttemptTally;
   readonly lag: LoopLag;
   readonly clock: Clock;
   readonly log: Logger;
@@ -33,6 +30,7 @@ export class Gauges {
   readonly #waiting: SourceReader<{ active: number; soft: number; states: number }>;
   readonly #stored: SourceReader<number>;
   readonly #repositories: SourceReader<number>;
+  readonly #sync: SyncGauges;
   #sources: MetricSources = {};
   #uptimeSeconds = 0;
 
@@ -43,6 +41,7 @@ export class Gauges {
     this.#waiting = new SourceReader("ngit_purgatory_entries", 0, clock, log);
     this.#stored = new SourceReader("ngit_db_events", STORED_EVENTS_EVERY_MS, clock, log);
     this.#repositories = new SourceReader("ngit_repositories_total", 0, clock, log);
+    this.#sync = new SyncGauges(inputs);
   }
 
   /** Adds sources; one given before under the same name is replaced. */
@@ -57,8 +56,9 @@ export class Gauges {
     const { waitingCounts, storedEvents, repositories } = this.#sources;
     await Promise.all([
       this.#waiting.read(waitingCounts).then((counts) => this.#setEntries(counts)),
-      this.#stored.read(storedEvents).then((count) => set(families.dbEvents, count)),
-      this.#repositories.read(repositories).then((count) => set(families.repositories, count)),
+      this.#stored.read(storedEvents).then((count) => setPlain(families.dbEvents, count)),
+      this.#sync.collect(this.#sources),
+      this.#repositories.read(repositories).then((count) => setPlain(families.repositories, count)),
     ]);
   }
 
@@ -69,8 +69,8 @@ export class Gauges {
     families.flaggedAbusers.set(connections.flagged);
     families.subscriptionsActive.set(this.#sources.subscriptions?.() ?? subscriptions.open);
     const load = this.#sources.gitProcesses?.();
-    set(families.gitProcesses, load?.active);
-    set(families.gitQueue, load?.waiting);
+    setPlain(families.gitProcesses, load?.active);
+    setPlain(families.gitQueue, load?.waiting);
     families.topRepos.reset();
     // Labels cut to the same text share one series.
     for (const { label, bytes } of traffic.top()) families.topRepos.inc({ repo: label }, bytes);
@@ -100,9 +100,4 @@ export class Gauges {
     // Pull requests and placeholders do not wait in this server; dashboards expect the series.
     for (const type of ["pr", "placeholder"]) purgatoryEntries.set({ type }, 0);
   }
-}
-
-function set(gauge: PlainGauge, value: number | undefined): void {
-  if (value === undefined) gauge.remove();
-  else gauge.set(value);
 }

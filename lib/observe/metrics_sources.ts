@@ -1,5 +1,6 @@
 import type { Clock } from "../world/mod.ts";
 import type { Logger } from "./log.ts";
+import type { HuntGauges, NaughtyGauge, RejectedType, RelayGauges } from "./metrics_sync.ts";
 
 /** State that lives elsewhere and is read when metrics are rendered; may be given piece by piece. */
 export interface MetricSources {
@@ -17,7 +18,18 @@ export interface MetricSources {
   readonly gitProcesses?: () => { readonly active: number; readonly waiting: number };
   /** Open subscriptions; without it the changes reported by the relay are summed. */
   readonly subscriptions?: () => number;
+  /** Relays followed; without it none are. */
+  readonly syncRelays?: () => readonly RelayGauges[];
+  /** Relays with lasting faults, oldest first; `host` is the relay's URL. */
+  readonly naughtyRelays?: () => readonly NaughtyGauge[];
+  /** The hunt for missing git data; without it nothing is hunted. */
+  readonly hunt?: () => HuntGauges;
+  /** Refused events that are remembered whole (`hot`) and by id (`cold`). */
+  readonly rejectedCounts?: () => Promise<RejectedCounts>;
 }
+
+/** Numbers of remembered refused events. */
+export type RejectedCounts = Readonly<Record<"hot" | "cold", Readonly<Record<RejectedType, number>>>>;
 
 /** A read that takes longer is left out of this rendering. */
 const READ_DEADLINE_MS = 1_000;

@@ -4,3 +4,4 @@ export * from "./log.ts";
 export * from "./log_filter.ts";
 export * from "./logger.ts";
 export * from "./metrics.ts";
+export type * from "./metrics_sync.ts";

@@ -29,6 +29,8 @@ export const DURATION = {
   sweepMs: MINUTE,
   /** How long an expired id blocks re-entry by sync. */
   expiredMemoryMs: 7 * DAY,
+  /** The same when no git server could be reached: the next daily sync may try again. */
+  expiredUnreachableMs: DAY,
   /** How often the memory of expired ids is pruned. */
   pruneMs: DAY,
 } as const;

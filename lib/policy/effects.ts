@@ -61,7 +61,6 @@ export type Effect =
     readonly id: string;
     readonly keep: string | undefined;
   }
-  | { readonly type: "rememberExpired"; readonly id: string; readonly at: number }
   | { readonly type: "forgetExpired"; readonly id: string }
   /** Re-evaluate what waits for this identifier, after the effects before it. */
   | { readonly type: "release"; readonly incoming?: State; readonly incomingPullRequest?: PullRequest };

@@ -131,7 +131,12 @@ function changesOf(
   identifier: string,
   effects: readonly Effect[],
   retired: readonly RetiredRepository[],
-): Required<Omit<Changes, "putDirty" | "putPlaceholders">> {
+): Required<
+  Omit<
+    Changes,
+    "putDirty" | "putPlaceholders" | "putExpired" | "putRefused" | "removeRefused" | "putGone"
+  >
+> {
   const of = <T extends Effect["type"]>(type: T) =>
     effects.filter((effect): effect is Extract<Effect, { type: T }> => effect.type === type);
   return {
@@ -158,7 +163,6 @@ function changesOf(
       retiredAt,
     })),
     removeDirty: retired.map(({ owner }) => ({ owner, identifier })),
-    putExpired: of("rememberExpired").map(({ id, at }) => ({ id, at })),
     removeExpired: of("forgetExpired").map(({ id }) => id),
   };
 }

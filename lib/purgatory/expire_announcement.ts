@@ -8,6 +8,7 @@ import {
   waitingAnnouncement,
 } from "../policy/mod.ts";
 import type { Placeholder, WaitingAnnouncement } from "../store/mod.ts";
+import { expiredId } from "./expired_id.ts";
 import { logExpiry } from "./expiry_log.ts";
 import { announcementPin } from "./pins.ts";
 import type { ReleaseParts } from "./ports.ts";
@@ -120,12 +121,12 @@ async function expireFully(
   view: IdentifierView,
   row: WaitingAnnouncement,
 ): Promise<void> {
-  const { store, clock, counters, log } = parts;
+  const { store, counters, log } = parts;
   const remaining = { ...view, announcements: view.announcements.filter(({ waiting }) => waiting !== row) };
   await store.commit({
     removeAnnouncements: [{ owner: row.owner, identifier: row.identifier }],
     removeStates: statesWithoutOwner(remaining),
-    putExpired: [{ id: row.event.id, at: clock.now() }],
+    putExpired: [expiredId(parts, row.event)],
     ...withoutPlaceholders(view, row),
   });
   counters.expired("announcement", row.source);

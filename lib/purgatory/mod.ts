@@ -2,7 +2,7 @@
 export { readDisk } from "./completeness.ts";
 export { applyEffects } from "./executor.ts";
 export { Pins } from "./pins.ts";
-export type { Notify, PurgatoryCounters, PurgatoryType, ReleaseParts } from "./ports.ts";
+export type { ExpiryCause, Notify, PurgatoryCounters, PurgatoryType, ReleaseParts } from "./ports.ts";
 export { commitHolder, relevantRepositories } from "./pull_requests.ts";
 export { pullRequestLock, type PushSurroundings, StatePushGate } from "./push_gate.ts";
 export { release } from "./release.ts";

@@ -18,6 +18,9 @@ export interface PurgatoryCounters {
   stored(kind: number): void;
 }
 
+/** Why an event expired without its git data: servers lacked it, or none could be reached. */
+export type ExpiryCause = "missing" | "unreachable";
+
 /** Parts a release works with. */
 export interface ReleaseParts {
   readonly store: Store;
@@ -27,5 +30,7 @@ export interface ReleaseParts {
   readonly clock: Clock;
   readonly notify: Notify;
   readonly counters: PurgatoryCounters;
+  /** Why the git data of a waiting event did not come; `missing` when nobody knows. */
+  readonly expiryCause?: (event: NostrEvent) => ExpiryCause;
   readonly log: Logger;
 }

@@ -2,6 +2,7 @@ import { compareNewestFirst } from "../nostr/mod.ts";
 import { DURATION, LIMIT } from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import { type AnnouncementOutcome, expireAnnouncement, giveUpSoftExpired } from "./expire_announcement.ts";
+import { expiredId } from "./expired_id.ts";
 import { logExpiry } from "./expiry_log.ts";
 import { pullRequestPin, statePin } from "./pins.ts";
 import { expirePlaceholder } from "./placeholders.ts";
@@ -69,7 +70,7 @@ export class Sweep {
   /** Forgets expired ids older than their memory, and retired repositories older than theirs. */
   async prune(): Promise<void> {
     const { store, clock, log } = this.#parts;
-    const count = await store.pruneExpired(clock.now() - DURATION.expiredMemoryMs);
+    const count = await store.pruneExpired(clock.now());
     if (count > 0) log.info("expired ids forgotten", { count });
     await this.#guarded("", () => discardRetired(this.#parts, clock.now() - this.#retentionMs));
   }
@@ -90,7 +91,7 @@ export class Sweep {
     const { waitingStates } = await store.readIdentifier(identifier);
     const row = waitingStates.find((waiting) => compareNewestFirst(waiting.event, event) === 0);
     if (!row || row.deadlineAt > clock.now()) return "skip";
-    await store.commit({ removeStates: [event.id], putExpired: [{ id: event.id, at: clock.now() }] });
+    await store.commit({ removeStates: [event.id], putExpired: [expiredId(this.#parts, event)] });
     counters.expired("state", row.source);
     logExpiry(this.#parts.log, event, row.source, identifier);
     return "expire";
@@ -101,7 +102,7 @@ export class Sweep {
     if (this.#parts.pins.has(pullRequestPin(event.id))) return "skip";
     const row = await store.waitingPullRequest(event.id);
     if (!row || row.deadlineAt > clock.now()) return "skip";
-    await store.commit({ removePullRequests: [event.id], putExpired: [{ id: event.id, at: clock.now() }] });
+    await store.commit({ removePullRequests: [event.id], putExpired: [expiredId(this.#parts, event)] });
     counters.expired("pr", row.source);
     const identifiers = new Set(row.targets.map(({ identifier }) => identifier));
     for (const identifier of identifiers.size > 0 ? identifiers : ["unknown"]) {

@@ -5,6 +5,7 @@ import { ConnectionCounter } from "./connections.ts";
 import { LiveSubscriptions } from "./live.ts";
 import { NOTICE } from "./messages.ts";
 import { NegentropyCapacity } from "./negentropy_capacity.ts";
+import type { OutboxSocket } from "./outbox.ts";
 import {
   DEFAULT_BOUNDS,
   type EventSink,
@@ -35,6 +36,8 @@ export interface Relay {
    * added to the 101 as to any response, before the handler returns it.
    */
   upgrade(request: Request, remoteAddress: string): Response;
+  /** Serves a connection that is open already and is no WebSocket of this process, as tests have them. */
+  accept(socket: OutboxSocket, remoteAddress: string): AcceptedConnection;
   /**
    * Sends an event that has just been stored (or is ephemeral) to all matching subscriptions, once
    * each. Call it right after the commit resolved, without waiting for I/O in between.
@@ -46,6 +49,14 @@ export interface Relay {
   stop(): Promise<void>;
 }
 
+/** What a connection tells the relay. */
+export interface AcceptedConnection {
+  /** One frame arrived: a text, or the bytes of a binary frame. */
+  receive(data: unknown): void;
+  /** The connection is gone; once. */
+  ended(): void;
+}
+
 const GOING_AWAY = 1001;
 
 /** Creates a {@link Relay}; it holds nothing open until the first upgrade. */
@@ -53,6 +64,7 @@ export function createRelay(input: RelayInput): Relay {
   const relay = new Connections(input);
   return {
     upgrade: (request, remoteAddress) => relay.upgrade(request, remoteAddress),
+    accept: (socket, remoteAddress) => relay.accept(socket, remoteAddress),
     publish: (event, text) => relay.live.publish(event, text),
     connectionCount: () => relay.count,
     stop: () => relay.stop(),
@@ -128,6 +140,19 @@ class Connections {
   }
 
   #open(socket: WebSocket, remoteAddress: string, release: () => void): void {
+    const { receive, ended } = this.#serve(socket, remoteAddress, release);
+    socket.onmessage = ({ data }) => receive(data);
+    // Deno reports a reset peer as an error followed by a close; the close does the work.
+    socket.onerror = (event) =>
+      this.#deps.log.debug("connection failed", { error: (event as ErrorEvent).message });
+    socket.onclose = ended;
+  }
+
+  accept(socket: OutboxSocket, remoteAddress: string): AcceptedConnection {
+    return this.#serve(socket, remoteAddress, this.#counter.add(remoteAddress));
+  }
+
+  #serve(socket: OutboxSocket, remoteAddress: string, release: () => void): AcceptedConnection {
     const { clock, log, metrics } = this.#deps;
     const openedAt = clock.now();
     const session = new Session(this.#deps, socket);
@@ -135,10 +160,7 @@ class Connections {
     this.#sessions.set(session, closed.promise);
     metrics.connectionOpened(remoteAddress);
     log.debug("connection opened", { open: this.#counter.total });
-    socket.onmessage = ({ data }) => session.receive(data);
-    // Deno reports a reset peer as an error followed by a close; the close does the work.
-    socket.onerror = (event) => log.debug("connection failed", { error: (event as ErrorEvent).message });
-    socket.onclose = () => {
+    const ended = () => {
       session.end();
       this.#sessions.delete(session);
       release();
@@ -147,6 +169,7 @@ class Connections {
       log.debug("connection closed", { open: this.#counter.total });
     };
     if (this.#stopping) session.close(GOING_AWAY, "shutting down");
+    return { receive: (data) => session.receive(data), ended };
   }
 
   async stop(): Promise<void> {

@@ -2,12 +2,14 @@ import {
   addressIdentifier,
   compareNewestFirst,
   expirationOf,
+  KIND,
   type NostrEvent,
   serialiseEvent,
 } from "../nostr/mod.ts";
 import type { Database, Statement } from "./database.ts";
+import { refusedStatements } from "./refused_plan.ts";
 import { idOrder, textKey } from "./text_key.ts";
-import type { Changes, EventInsert, InsertVerdict } from "./types.ts";
+import type { Changes, EventInsert, InsertVerdict, Tombstone } from "./types.ts";
 import { waitingStatements } from "./waiting_plan.ts";
 
 /** Longest tag value that filters can find, in UTF-16 units: what a parsed filter may ask for. */
@@ -41,6 +43,8 @@ interface Known {
   /** Of the ids to remove, those in the database. */
   readonly removable: ReadonlyMap<string, Removable>;
   readonly versions: Map<string, Version>;
+  /** Of the ids to insert, those that a tombstone covers. */
+  readonly forbidden: ReadonlySet<string>;
   readonly lastSeq: number;
 }
 
@@ -58,9 +62,17 @@ export async function planGroup(
   const resolver = new Resolver(await readKnown(database, inserts, removals));
   const verdicts = units.map((unit) => {
     for (const id of unit.removeEvents ?? []) resolver.remove(id);
+    for (const stone of unit.putTombstones ?? []) resolver.forbid(stone);
     return (unit.insertEvents ?? []).map((insert) => resolver.decide(insert));
   });
-  return { verdicts, statements: [...resolver.statements(arrivedAt), ...waitingStatements(units)] };
+  return {
+    verdicts,
+    statements: [
+      ...resolver.statements(arrivedAt),
+      ...waitingStatements(units),
+      ...refusedStatements(units),
+    ],
+  };
 }
 
 /** Decides removals and inserts one after the other against what is known. */
@@ -70,6 +82,9 @@ class Resolver {
   readonly #standing = new Map<string, EventInsert>();
   /** Stored rows that are to go. */
   readonly #gone: bigint[] = [];
+  /** What units of this group forbid: `id:pubkey`, and coordinates up to a time. */
+  readonly #forbiddenIds = new Set<string>();
+  readonly #forbiddenUntil = new Map<string, number>();
 
   constructor(known: Known) {
     this.#known = known;
@@ -86,11 +101,28 @@ class Resolver {
     if (key !== undefined && versions.get(key)?.id === id) versions.delete(key);
   }
 
+  forbid(stone: Tombstone): void {
+    if (stone.type === "id") {
+      this.#forbiddenIds.add(`${stone.id}:${stone.pubkey}`);
+    } else {
+      const key = keyOfColumns(stone.kind, stone.pubkey, textKey(stone.identifier));
+      this.#forbiddenUntil.set(key, Math.max(stone.until, this.#forbiddenUntil.get(key) ?? 0));
+    }
+  }
+
+  /** A deletion request cannot be deleted (NIP-09). */
+  #isForbidden(event: NostrEvent, key: string | undefined): boolean {
+    if (event.kind === KIND.deletion) return false;
+    return this.#known.forbidden.has(event.id) || this.#forbiddenIds.has(`${event.id}:${event.pubkey}`) ||
+      (key !== undefined && event.created_at <= (this.#forbiddenUntil.get(key) ?? -1));
+  }
+
   decide(insert: EventInsert): InsertVerdict {
     const { event } = insert;
     const { ids, versions } = this.#known;
     if (ids.has(event.id)) return "duplicate";
     const key = coordinateKey(event);
+    if (this.#isForbidden(event, key)) return "forbidden";
     const current = key === undefined ? undefined : versions.get(key);
     if (current) {
       if (compareNewestFirst(event, current) > 0) return "superseded";
@@ -175,7 +207,11 @@ const READ_KNOWN = `SELECT
   (SELECT json_group_array(json_array(c.value ->> 3, e.seq, e.id, e.created_at))
      FROM json_each(?3) c CROSS JOIN events e INDEXED BY events_by_coordinate
      ON e.kind = c.value ->> 0 AND e.pubkey = c.value ->> 1 AND e.d = c.value ->> 2),
-  (SELECT seq FROM sqlite_sequence WHERE name = 'events')`;
+  (SELECT seq FROM sqlite_sequence WHERE name = 'events'),
+  (SELECT group_concat(c.value ->> 0) FROM json_each(?4) c
+     WHERE EXISTS (SELECT 1 FROM tombstoned_ids t WHERE t.id = c.value ->> 0 AND t.pubkey = c.value ->> 1)
+     OR EXISTS (SELECT 1 FROM tombstoned_coordinates t WHERE t.kind = c.value ->> 2
+       AND t.pubkey = c.value ->> 1 AND t.identifier = c.value ->> 3 AND t.until >= c.value ->> 4))`;
 
 async function readKnown(
   database: Database,
@@ -183,7 +219,7 @@ async function readKnown(
   removals: readonly string[],
 ): Promise<Known> {
   if (inserts.length + removals.length === 0) {
-    return { ids: new Set(), removable: new Map(), versions: new Map(), lastSeq: 0 };
+    return { ids: new Set(), removable: new Map(), versions: new Map(), forbidden: new Set(), lastSeq: 0 };
   }
   const coordinates = new Map<string, unknown[]>();
   const keys: string[] = [];
@@ -193,7 +229,12 @@ async function readKnown(
     coordinates.set(key, [event.kind, event.pubkey, textKey(addressIdentifier(event)!), keys.length]);
     keys.push(key);
   }
-  const lists = [inserts.map(({ event }) => event.id), removals, [...coordinates.values()]];
+  const described = inserts.map(({ event }) => {
+    const identifier = addressIdentifier(event);
+    const d = identifier === undefined ? null : textKey(identifier);
+    return [event.id, event.pubkey, event.kind, d, event.created_at];
+  });
+  const lists = [inserts.map(({ event }) => event.id), removals, [...coordinates.values()], described];
   const row = (await database.read(READ_KNOWN, lists.map((list) => JSON.stringify(list)))).rows[0]!;
   const stored = JSON.parse(String(row[1])) as [string, number, number, string, string | null][];
   const found = JSON.parse(String(row[2])) as [number, number, string, number][];
@@ -207,6 +248,7 @@ async function readKnown(
       keys[index]!,
       { id, created_at, seq: BigInt(seq) },
     ])),
+    forbidden: new Set(String(row[4] ?? "").split(",")),
     lastSeq: Number(row[3] ?? 0),
   };
 }

@@ -59,7 +59,7 @@ async function ahead(database: Database, walk: Walk, after: Place | undefined): 
 }
 
 /** Sorts by merging short runs, with turns for other tasks. */
-async function sorted(items: readonly Item[]): Promise<readonly Item[]> {
+export async function sorted(items: readonly Item[]): Promise<readonly Item[]> {
   let runs: (readonly Item[])[] = [];
   for (let at = 0; at < items.length; at += RUN) {
     if (at > 0) await nextTurn();

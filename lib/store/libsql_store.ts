@@ -4,11 +4,15 @@ import { type Clock, nowSeconds } from "../world/mod.ts";
 import type { Database } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";
 import { GoneTables } from "./gone_tables.ts";
+import { collectHeld, unwantedOf } from "./held_items.ts";
 import { collectItems } from "./items.ts";
 import { PurgatoryTables } from "./purgatory_tables.ts";
 import { countEvents, queryTexts } from "./query.ts";
 import { Reader, UNEXPIRED } from "./reader.ts";
+import { RefusedTables } from "./refused_tables.ts";
+import type { RefusedCounts, RefusedMatch, RefusedQuery, RefusedType } from "./refused_types.ts";
 import { relatedQueries } from "./related.ts";
+import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
 import { textKey } from "./text_key.ts";
 import type {
   Changes,
@@ -22,6 +26,7 @@ import type {
   RepositoryKey,
   RetiredRepository,
   Store,
+  WaitingAnnouncement,
   WaitingEntries,
   WaitingPullRequest,
 } from "./types.ts";
@@ -43,6 +48,7 @@ export class LibsqlStore implements Store {
   readonly #reader: Reader;
   readonly #purgatory: PurgatoryTables;
   readonly #gone: GoneTables;
+  readonly #refused: RefusedTables;
 
   /** Takes over an open, migrated database. */
   constructor(parts: StoreParts) {
@@ -50,6 +56,7 @@ export class LibsqlStore implements Store {
     this.#reader = new Reader(parts);
     this.#purgatory = new PurgatoryTables(this.#reader);
     this.#gone = new GoneTables(this.#reader);
+    this.#refused = new RefusedTables({ ...parts, reader: this.#reader });
   }
 
   /** See `Store.has`. */
@@ -192,9 +199,68 @@ export class LibsqlStore implements Store {
   }
 
   /** See `Store.pruneExpired`. */
-  async pruneExpired(before: number): Promise<number> {
-    const args = [BigInt(Math.floor(before))];
-    return await this.#parts.writer.run([{ sql: "DELETE FROM expired_ids WHERE at < ?", args }]);
+  async pruneExpired(now: number): Promise<number> {
+    const args = [BigInt(Math.floor(now))];
+    return await this.#parts.writer.run([{ sql: "DELETE FROM expired_ids WHERE until <= ?", args }]);
+  }
+
+  /** See `SyncStore.eventsOfKinds`. */
+  eventsOfKinds(kinds: readonly number[]): AsyncIterable<NostrEvent> {
+    return eventsOfKinds(this.#reader, kinds);
+  }
+
+  /** See `SyncStore.waitingAnnouncements`. */
+  async waitingAnnouncements(): Promise<readonly WaitingAnnouncement[]> {
+    return await waitingAnnouncements(this.#reader);
+  }
+
+  /** See `SyncStore.heldItems`. */
+  async heldItems(filter: Filter, max: number): Promise<readonly Item[] | undefined> {
+    return await collectHeld(this.#parts.database, filter, max, this.#parts.clock.now());
+  }
+
+  /** See `SyncStore.unwanted`. */
+  async unwanted(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return await unwantedOf(this.#parts.database, ids, this.#parts.clock.now());
+  }
+
+  /** See `RefusedStore.isRefused`. */
+  async isRefused(id: string): Promise<boolean> {
+    return await this.#refused.isRefused(id);
+  }
+
+  /** See `RefusedStore.hasRefused`. */
+  async hasRefused(identifier: string): Promise<boolean> {
+    return await this.#refused.hasRefused(identifier);
+  }
+
+  /** See `RefusedStore.refused`. */
+  async refused(query: RefusedQuery, attempts: number, limit: number): Promise<readonly RefusedMatch[]> {
+    return await this.#refused.refused(query, attempts, limit);
+  }
+
+  /** See `RefusedStore.refusedByKeys`. */
+  async refusedByKeys(
+    keys: readonly string[],
+    attempts: number,
+    limit: number,
+  ): Promise<readonly RefusedMatch[]> {
+    return await this.#refused.refusedByKeys(keys, attempts, limit);
+  }
+
+  /** See `RefusedStore.refusedCounts`. */
+  async refusedCounts(): Promise<RefusedCounts> {
+    return await this.#refused.refusedCounts();
+  }
+
+  /** See `RefusedStore.sweepWhole`. */
+  async sweepWhole(now: number): Promise<Readonly<Record<RefusedType, number>>> {
+    return await this.#refused.sweepWhole(now);
+  }
+
+  /** See `RefusedStore.sweepRefused`. */
+  async sweepRefused(now: number): Promise<Readonly<Record<RefusedType, number>>> {
+    return await this.#refused.sweepRefused(now);
   }
 
   /** See `Store.commit`. */

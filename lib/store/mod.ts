@@ -10,7 +10,10 @@ import { Writer } from "./writer.ts";
 export type { FilterLimits } from "./filter_sql.ts";
 export { claimDirectories, type CleanUp, type DataDirectories } from "./data_directories.ts";
 export { type DirectoryLock, lockDataDirectory } from "./instance_lock.ts";
+export { type RelatedKeys, relatedKeys } from "./related.ts";
 export { SCHEMA_VERSION } from "./schema.ts";
+export type * from "./refused_types.ts";
+export type * from "./sync_types.ts";
 export type * from "./types.ts";
 
 /** Most events of the memory backend; beyond it the oldest by arrival are dropped. */

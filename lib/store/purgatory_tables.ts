@@ -108,7 +108,8 @@ export class PurgatoryTables {
 
   /** See `Store.isExpired`. */
   async isExpired(id: string): Promise<boolean> {
-    return (await this.#reader.rows("SELECT 1 FROM expired_ids WHERE id = ?", [id])).length > 0;
+    const sql = "SELECT 1 FROM expired_ids WHERE id = ? AND until > ?";
+    return (await this.#reader.rows(sql, [id, this.#reader.nowMs()])).length > 0;
   }
 
   /** See `Store.overdue`. */

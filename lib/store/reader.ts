@@ -30,6 +30,11 @@ export class Reader {
     return BigInt(nowSeconds(this.#parts.clock));
   }
 
+  /** The present in milliseconds, as a value for a statement. */
+  nowMs(): bigint {
+    return BigInt(Math.floor(this.#parts.clock.now()));
+  }
+
   /** The rows of one statement. */
   async rows(sql: string, args: readonly SqlValue[] = []): Promise<readonly Row[]> {
     return (await this.#parts.database.read(sql, args)).rows;

@@ -23,6 +23,33 @@ export function relatedQueries(event: NostrEvent, nowSeconds: number): readonly 
   return [...queries, { sql: BY_WHO_NAMES_IT, args: [...forwardNames(event), now] }];
 }
 
+/** Kinds that make nothing related. */
+function linksNothing(kind: number): boolean {
+  return kind === KIND.deletion || kind === KIND.graspList;
+}
+
+/** What would make an event related, and what an event makes related: each is found by equal keys. */
+export interface RelatedKeys {
+  /** Under which an orphan waits: what it refers to, and what names it. */
+  readonly waits: readonly string[];
+  /** Which waiting orphans a served event makes related: those that refer to it, and those it names. */
+  readonly opens: readonly string[];
+}
+
+/** The keys of `event`, as an orphan and as a served event; {@link relatedQueries} decides in the end. */
+export function relatedKeys(event: NostrEvent): RelatedKeys {
+  const { coordinates, ids } = referencesOf(event);
+  const refersTo = [...ids, ...coordinates.map((parts) => (parts as unknown[]).join(":"))];
+  const identifier = addressIdentifier(event);
+  const own = identifier === undefined
+    ? [event.id]
+    : [event.id, `${event.kind}:${event.pubkey}:${textKey(identifier)}`];
+  return {
+    waits: [...refersTo, ...own.map((key) => `=${key}`)],
+    opens: linksNothing(event.kind) ? [] : [...own, ...refersTo.map((key) => `=${key}`)],
+  };
+}
+
 const BY_COORDINATE = `SELECT 1 FROM json_each(?1) c CROSS JOIN events e INDEXED BY events_by_coordinate
   ON e.kind = c.value ->> 0 AND e.pubkey = c.value ->> 1 AND e.d = c.value ->> 2
   WHERE e.kind NOT IN ${NO_LINKS} AND (e.expires_at IS NULL OR e.expires_at > ?2) LIMIT 1`;

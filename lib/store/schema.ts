@@ -1,5 +1,5 @@
 /** The database schema this program writes; kept in `PRAGMA user_version`. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * Events and what queries need beside them. `json` is the text that is served; `d` is the text key
@@ -158,8 +158,92 @@ const UPKEEP = [
   `INSERT INTO commit_mark VALUES (1, 0)`,
 ];
 
+/**
+ * What following other relays must not fetch again; times in milliseconds, identifiers as text keys
+ * ("" for type `related`). `json` is there while a refused event is kept whole, until `hot_until`.
+ * `refused_keys` finds refused events by what would make them acceptable. `memory_totals` counts rows,
+ * whole events and their bytes, so that bounds and metrics never scan.
+ */
+const REFUSED = [
+  `CREATE TABLE refused_events (
+    id TEXT PRIMARY KEY NOT NULL,
+    type TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    hot_until INTEGER NOT NULL,
+    json TEXT
+  )`,
+  `CREATE INDEX refused_by_identifier ON refused_events (identifier, author) WHERE type <> 'related'`,
+  `CREATE INDEX refused_by_time ON refused_events (at) WHERE type <> 'related'`,
+  `CREATE INDEX refused_related_by_time ON refused_events (at) WHERE type = 'related'`,
+  `CREATE INDEX refused_by_end ON refused_events (until)`,
+  `CREATE INDEX refused_whole ON refused_events (hot_until) WHERE json IS NOT NULL`,
+  `CREATE TABLE refused_keys (
+    key TEXT NOT NULL,
+    id TEXT NOT NULL REFERENCES refused_events (id) ON DELETE CASCADE,
+    PRIMARY KEY (key, id)
+  ) WITHOUT ROWID`,
+  `CREATE INDEX refused_keys_by_event ON refused_keys (id)`,
+  `CREATE TABLE gone_ids (id TEXT PRIMARY KEY NOT NULL, until INTEGER NOT NULL)`,
+  `CREATE INDEX gone_ids_by_end ON gone_ids (until)`,
+  `CREATE TABLE memory_totals (
+    type TEXT PRIMARY KEY NOT NULL,
+    count INTEGER NOT NULL,
+    whole INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+  )`,
+  `INSERT INTO memory_totals VALUES
+    ('announcement', 0, 0, 0), ('state', 0, 0, 0), ('related', 0, 0, 0), ('gone', 0, 0, 0)`,
+  counting("refused_events", "INSERT", [added("NEW")]),
+  counting("refused_events", "DELETE", [removed("OLD")]),
+  counting("refused_events", "UPDATE", [removed("OLD"), added("NEW")]),
+  `CREATE TRIGGER gone_ids_insert AFTER INSERT ON gone_ids BEGIN
+    UPDATE memory_totals SET count = count + 1 WHERE type = 'gone'; END`,
+  `CREATE TRIGGER gone_ids_delete AFTER DELETE ON gone_ids BEGIN
+    UPDATE memory_totals SET count = count - 1 WHERE type = 'gone'; END`,
+];
+
+/** How long ids of before this version, which knew no end, are remembered from the time they expired. */
+const EXPIRED_MEMORY_MS = 7 * 86_400_000;
+
+/** Expired ids with what a negotiation needs to know of them (kind -1: unknown), and their own end. */
+const EXPIRED = [
+  `ALTER TABLE expired_ids ADD COLUMN until INTEGER NOT NULL DEFAULT 0`,
+  `ALTER TABLE expired_ids ADD COLUMN kind INTEGER NOT NULL DEFAULT -1`,
+  `ALTER TABLE expired_ids ADD COLUMN author TEXT NOT NULL DEFAULT ''`,
+  `ALTER TABLE expired_ids ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0`,
+  `ALTER TABLE expired_ids ADD COLUMN identifier TEXT NOT NULL DEFAULT ''`,
+  `UPDATE expired_ids SET until = at + ${EXPIRED_MEMORY_MS}`,
+  `DROP INDEX expired_ids_by_time`,
+  `CREATE INDEX expired_ids_by_end ON expired_ids (until)`,
+];
+
+function counting(table: string, change: string, updates: readonly string[]): string {
+  return `CREATE TRIGGER ${table}_${change.toLowerCase()} AFTER ${change} ON ${table} BEGIN
+    ${updates.join(" ")} END`;
+}
+
+function added(row: string): string {
+  return `UPDATE memory_totals SET count = count + 1, whole = whole + (${row}.json IS NOT NULL),
+    bytes = bytes + coalesce(octet_length(${row}.json), 0) WHERE type = ${row}.type;`;
+}
+
+function removed(row: string): string {
+  return `UPDATE memory_totals SET count = count - 1, whole = whole - (${row}.json IS NOT NULL),
+    bytes = bytes - coalesce(octet_length(${row}.json), 0) WHERE type = ${row}.type;`;
+}
+
 /** Statements that lead from version `index` to version `index + 1`. */
-const MIGRATIONS: readonly (readonly string[])[] = [[...EVENTS, ...PURGATORY, ...GONE, ...UPKEEP]];
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [...EVENTS, ...PURGATORY, ...GONE, ...UPKEEP],
+  [...REFUSED, ...EXPIRED],
+];
 
 /** One migration: the statements of a transaction that ends at schema version `to`. */
 export interface Migration {

@@ -1,5 +1,5 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
-import type { Item, WaitingAnnouncement } from "./types.ts";
+import type { Item, WaitingAnnouncement } from "./row_types.ts";
 
 /** What following other relays asks of the store beside {@link Store}. */
 export interface SyncStore {

@@ -1,91 +1,18 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
+import type { GoneId, RefusedEvent, RefusedStore } from "./refused_types.ts";
+import type {
+  Item,
+  Placeholder,
+  RepositoryKey,
+  RetiredRepository,
+  Tombstone,
+  WaitingAnnouncement,
+  WaitingPullRequest,
+  WaitingState,
+} from "./row_types.ts";
+import type { SyncStore } from "./sync_types.ts";
 
-/** Where a waiting event came from; decides log level and hunting delay, never acceptance. */
-export type WaitingSource = "direct" | "sync";
-
-/** What names a repository: the hex key of its owner and its identifier, verbatim. */
-export interface RepositoryKey {
-  readonly owner: string;
-  readonly identifier: string;
-}
-
-/** An announcement in purgatory. All times in milliseconds since the epoch. */
-export interface WaitingAnnouncement {
-  readonly event: NostrEvent;
-  readonly owner: string;
-  readonly identifier: string;
-  /** `active`: waiting, has a repository on disk; `soft`: soft-expired, has none. */
-  readonly phase: "active" | "soft";
-  readonly source: WaitingSource;
-  readonly firstEnteredAt: number;
-  readonly enteredAt: number;
-  readonly deadlineAt: number;
-}
-
-/** A state in purgatory. All times in milliseconds since the epoch. */
-export interface WaitingState {
-  readonly event: NostrEvent;
-  readonly author: string;
-  readonly identifier: string;
-  readonly source: WaitingSource;
-  readonly firstEnteredAt: number;
-  readonly enteredAt: number;
-  readonly deadlineAt: number;
-}
-
-/** A pull request or update (kinds 1618, 1619) in purgatory. All times in milliseconds since the epoch. */
-export interface WaitingPullRequest {
-  readonly event: NostrEvent;
-  /** The first `c` value, verbatim. */
-  readonly commit: string;
-  /** The repositories its 30617 coordinates name; with more than 20 the unit is rejected. */
-  readonly targets: readonly RepositoryKey[];
-  readonly source: WaitingSource;
-  readonly firstEnteredAt: number;
-  readonly enteredAt: number;
-  readonly deadlineAt: number;
-}
-
-/** A pushed `refs/nostr/<id>` whose event is unknown. All times in milliseconds since the epoch. */
-export interface Placeholder {
-  /** The event id in the ref. */
-  readonly id: string;
-  /** The commit last pushed. */
-  readonly commit: string;
-  /** Where the ref was written; with more than 1,000 the unit is rejected. */
-  readonly repositories: readonly RepositoryKey[];
-  readonly firstEnteredAt: number;
-  readonly enteredAt: number;
-  readonly deadlineAt: number;
-}
-
-/**
- * What must not come back (NIP-09, withdrawal): an id by its author, or the versions of a
- * replaceable or addressable coordinate up to a time (`until`, compared with `created_at`, in
- * seconds, inclusive). `identifier` is "" for replaceable kinds.
- */
-export type Tombstone =
-  | { readonly type: "id"; readonly id: string; readonly pubkey: string }
-  | {
-    readonly type: "coordinate";
-    readonly kind: number;
-    readonly pubkey: string;
-    readonly identifier: string;
-    readonly until: number;
-  };
-
-/**
- * A repository that is no longer served; its directory and events are held for a while after
- * `retiredAt` (ms). One repository may have been retired several times.
- */
-export interface RetiredRepository extends RepositoryKey {
-  readonly reason: "deleted" | "withdrawn" | "expired" | "operator";
-  /** Where its data lies, below the git data path; "" when there was none. */
-  readonly directory: string;
-  readonly retiredAt: number;
-  /** The events that went with it, in the order given. */
-  readonly events: readonly NostrEvent[];
-}
+export type * from "./row_types.ts";
 
 /** A served announcement; `hosted` is false when only the maintainer exception let it in. */
 export interface StoredAnnouncement {
@@ -103,6 +30,23 @@ export interface IdentifierRows {
   readonly waitingPullRequests: readonly WaitingPullRequest[];
   /** Those of which some repository has the identifier. */
   readonly placeholders: readonly Placeholder[];
+}
+
+/** An event that left purgatory without git data. Times in milliseconds. */
+export interface ExpiredId {
+  readonly id: string;
+  readonly at: number;
+  /** When it is forgotten. */
+  readonly until: number;
+  /** What a negotiation compares with its filter; unknown for ids from elsewhere. */
+  readonly about?: {
+    readonly kind: number;
+    readonly author: string;
+    /** In seconds. */
+    readonly createdAt: number;
+    /** "" for kinds without one. */
+    readonly identifier: string;
+  };
 }
 
 /** A repository whose refs may have changed without the events having been released yet. */
@@ -153,18 +97,24 @@ export interface Changes {
   readonly putTombstones?: readonly Tombstone[];
   readonly putRetired?: readonly RetiredRepository[];
   readonly removeRetired?: readonly (RepositoryKey & { readonly retiredAt: number })[];
-  /** Ids that expired from purgatory without git data, with the time (ms). */
-  readonly putExpired?: readonly { readonly id: string; readonly at: number }[];
+  readonly putExpired?: readonly ExpiredId[];
   readonly removeExpired?: readonly string[];
+  /** Replaces an entry of the same id, keys included; the oldest go at the bounds. */
+  readonly putRefused?: readonly RefusedEvent[];
+  /** Event ids. */
+  readonly removeRefused?: readonly string[];
+  /** The oldest go at the bound. */
+  readonly putGone?: readonly GoneId[];
   readonly putDirty?: readonly DirtyMark[];
   readonly removeDirty?: readonly RepositoryKey[];
 }
 
 /**
  * What became of one inserted event: `stored` (it is now the current version), `duplicate` (this id
- * is stored already) or `superseded` (a newer version of its coordinate is stored).
+ * is stored already), `superseded` (a newer version of its coordinate is stored) or `forbidden` (a
+ * tombstone covers it; never for kind 5).
  */
-export type InsertVerdict = "stored" | "duplicate" | "superseded";
+export type InsertVerdict = "stored" | "duplicate" | "superseded" | "forbidden";
 
 /** Told about a committed unit of work; `verdicts` are those of its `insertEvents`, in order. */
 export type CommitListener = (changes: Changes, verdicts: readonly InsertVerdict[]) => void;
@@ -175,14 +125,8 @@ export interface QueryResult {
   readonly events: readonly string[];
 }
 
-/** One element of a set to reconcile (NIP-77); `createdAt` in seconds. */
-export interface Item {
-  readonly id: string;
-  readonly createdAt: number;
-}
-
 /** The events this server serves, and purgatory, in one database. */
-export interface Store {
+export interface Store extends SyncStore, RefusedStore {
   /** True when an event with this id is served. */
   has(id: string): Promise<boolean>;
   /** The served events among `ids`, newest first. */
@@ -257,8 +201,8 @@ export interface Store {
   placeholdersIn(repository: RepositoryKey): Promise<number>;
   /** Number of waiting pull requests and updates with one repository among their targets. */
   waitingPullRequestsFor(repository: RepositoryKey): Promise<number>;
-  /** Forgets expired ids older than `before` (ms); returns how many. */
-  pruneExpired(before: number): Promise<number>;
+  /** Removes expired ids whose time was up at `now` (ms); returns how many. */
+  pruneExpired(now: number): Promise<number>;
   /**
    * Applies one unit of work. Resolves after the transaction that holds it has been committed and
    * checked; units submitted within a few milliseconds share one transaction (group commit), and

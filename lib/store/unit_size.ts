@@ -32,7 +32,10 @@ export function unitSize(changes: Changes): number {
     size += ROW;
     for (const event of events) size += eventSize(event);
   }
-  return size;
+  for (const { whole, keys } of changes.putRefused ?? []) {
+    size += ROW + keys.length * ROW + (whole ? eventSize(whole.event) : 0);
+  }
+  return size + (changes.putGone?.length ?? 0) * ROW;
 }
 
 function placesSize(places: readonly RepositoryKey[], most: number): number {

@@ -49,7 +49,11 @@ class Tables {
     key: ["owner", "identifier", "retired_at"],
     columns: ["json"],
   });
-  readonly #expired = new LastWord({ table: "expired_ids", key: ["id"], columns: ["at"] });
+  readonly #expired = new LastWord({
+    table: "expired_ids",
+    key: ["id"],
+    columns: ["at", "until", "kind", "author", "created_at", "identifier"],
+  });
   readonly #dirty = new LastWord({
     table: "dirty_repositories",
     key: ["owner", "identifier"],
@@ -92,7 +96,10 @@ class Tables {
     for (const retired of unit.putRetired ?? []) {
       this.#retired.put([...keyOf(retired), retired.retiredAt], [retiredText(retired)]);
     }
-    for (const { id, at } of unit.putExpired ?? []) this.#expired.put([id], [at]);
+    for (const { id, at, until, about } of unit.putExpired ?? []) {
+      const { kind = -1, author = "", createdAt = 0, identifier = "" } = about ?? {};
+      this.#expired.put([id], [at, until, kind, author, createdAt, textKey(identifier)]);
+    }
     for (const mark of unit.putDirty ?? []) this.#dirty.put(keyOf(mark), [mark.since]);
   }
 

@@ -86,6 +86,8 @@ export interface PeerLimits {
   readonly maxMessageLength?: number;
   readonly maxSubidLength?: number;
   readonly authRequired?: boolean;
+  /** Oldest `created_at` it keeps (`created_at_lower_limit`), as it writes it. */
+  readonly historyStartsAt?: number;
 }
 
 /** The progress of one batch; written by the link, read by the inspector and metrics. */
@@ -117,6 +119,8 @@ export interface HistoryOutcome {
   readonly result: "complete" | "failed" | "dropped";
   /** Those of the request's filters of which data is known to be missing. */
   readonly failedFilters: readonly Filter[];
+  /** More events of one second than the peer sends at once: some may be missing, and no REQ can tell. */
+  readonly possiblyIncomplete?: boolean;
 }
 
 /** Why a link ended. */

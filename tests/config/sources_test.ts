@@ -118,7 +118,7 @@ NGIT_LOG_MAX_SIZE_MB=20
   const config = await loadValid({ dotenv });
   assert.equal(config.ownerNpub, NPUB_HEX);
   assert.equal(config.syncEnable, false);
-  assert.equal(config.warnings.filter((warning) => warning.startsWith("NGIT_")).length, 8);
+  assert.equal(config.warnings.filter((warning) => warning.startsWith("NGIT_")).length, 7);
   assert.ok(config.warnings.some((warning) => warning.includes("NGIT_BIND_ADDRESS=0.0.0.0:8081")));
 });
 

@@ -72,9 +72,9 @@ Deno.test("options of features that are missing stop the start when ignoring the
     (await loadValid({ env: { NGIT_ARCHIVE_ALL: "false", NGIT_DATABASE_URL: "file:/x/y.db" } })).warnings,
     [],
   );
-  const config = await loadValid({ env: { NGIT_SYNC_MAX_RELAYS: "7" } });
+  const config = await loadValid({ env: { NGIT_GRASP06_MAX_PUSH_BYTES: "7" } });
   assert.deepEqual(config.warnings, [
-    "NGIT_SYNC_MAX_RELAYS has no effect yet: it is not supported by this version",
+    "NGIT_GRASP06_MAX_PUSH_BYTES has no effect yet: it is not supported by this version",
   ]);
 });
 

@@ -8,22 +8,7 @@ import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
 import { commitFile, git, newWorkTree, refsOf, tryGit } from "../support/git_client.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { withTempDirectory } from "../support/temp.ts";
-
-let stepNumber = 0;
-
-function step(text: string): void {
-  console.log(`\n${++stepNumber}. ${text}`);
-}
-
-function tell(text: string): void {
-  for (const line of text.trimEnd().split("\n")) console.log(`   ${line}`);
-}
-
-function hold(condition: boolean, what: string): void {
-  if (!condition) throw new Error(`this did not hold: ${what}`);
-  tell(`ok: ${what}`);
-}
+import { hold, play, step, tell } from "./story.ts";
 
 /** The repository to publish: the given one, this project's own history, or a generated one. */
 async function sourceRepository(directory: string): Promise<string> {
@@ -151,10 +136,4 @@ async function refuse(
   hold(await git(work, "ls-remote", url) === before, "nothing changed on the server");
 }
 
-try {
-  await withTempDirectory(demo);
-  console.log("\nEvery step held.");
-} catch (error) {
-  console.error(`\nFAILED: ${error instanceof Error ? error.message : error}`);
-  Deno.exit(1);
-}
+await play(demo);

@@ -46,7 +46,12 @@ Deno.test("P-25 R-59 G-54 G-36 a state whose data is here is served at once; ref
     const state = declare(owner, "repo", { "refs/heads/trunk": main, "refs/tags/v1": main }, {
       head: "refs/heads/trunk",
     });
-    deepStrictEqual(await world.submit(state), { id: state.id, accepted: true, message: "" });
+    deepStrictEqual(await world.submit(state), {
+      id: state.id,
+      accepted: true,
+      result: "saved",
+      message: "",
+    });
     const { refs, head } = await world.repositories.readRefs(repository);
     deepStrictEqual([...refs.keys()].sort(), [
       "refs/heads/trunk",

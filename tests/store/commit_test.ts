@@ -71,7 +71,7 @@ Deno.test("a bad unit is rejected alone; its neighbours in the group are stored"
 
 Deno.test("a unit is applied as a whole or not at all", () =>
   withMemory(async ({ store }) => {
-    const bad = { id: null as unknown as string, at: 1 };
+    const bad = { id: null as unknown as string, at: 1, until: 2 };
     await assert.rejects(store.commit({
       insertEvents: [{ event: event() }],
       putDirty: [{ owner: key(1), identifier: "x", since: 1 }],

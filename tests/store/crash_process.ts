@@ -20,7 +20,7 @@ async function submit(worker: number): Promise<void> {
       putStates: [{ event: state, author: key(1), identifier, ...waiting }],
       putPullRequests: [{ event: pullRequest, commit: "0", targets: [repository], ...waiting }],
       putPlaceholders: [{ id: note.id, commit: "0", repositories: [repository], ...times }],
-      putExpired: [{ id: note.id, at: NOW_MS }],
+      putExpired: [{ id: note.id, at: NOW_MS, until: Number.MAX_SAFE_INTEGER }],
       putDirty: [{ owner: key(1), identifier, since: NOW_MS }],
     });
     Deno.stdout.writeSync(encoder.encode(`${note.id} ${identifier}\n`));

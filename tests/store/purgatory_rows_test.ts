@@ -130,13 +130,13 @@ Deno.test("overdue entries come oldest deadline first, at most as many as asked"
 
 Deno.test("expired ids are remembered until pruned or removed", () =>
   withMemory(async ({ store }) => {
-    await store.commit({ putExpired: [1, 2, 3].map((n) => ({ id: key(n), at: NOW_MS + n })) });
+    await store.commit({ putExpired: [1, 2, 3].map((n) => ({ id: key(n), at: NOW_MS, until: NOW_MS + n })) });
     await store.commit({ removeExpired: [key(3)] });
     assert.equal(await store.isExpired(key(3)), false);
-    assert.equal(await store.pruneExpired(NOW_MS + 2), 1);
+    assert.equal(await store.pruneExpired(NOW_MS + 1), 1);
     assert.equal(await store.isExpired(key(1)), false);
     assert.equal(await store.isExpired(key(2)), true);
-    assert.equal(await store.pruneExpired(NOW_MS + 2), 0);
+    assert.equal(await store.pruneExpired(NOW_MS + 1), 0);
   }));
 
 Deno.test("dirty marks are read oldest first", () =>

@@ -1,5 +1,5 @@
 import { createGit, Repositories } from "../../lib/git/mod.ts";
-import { type AdmitAnswer, Intake } from "../../lib/intake/mod.ts";
+import { type AdmitAnswer, Intake, noRejectedMetrics, type Want } from "../../lib/intake/mod.ts";
 import { createVerifier, type NostrEvent } from "../../lib/nostr/mod.ts";
 import type { CurationRules } from "../../lib/policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
@@ -29,6 +29,10 @@ export interface Engine {
   readonly rules: CurationRules;
   /** Every event subscribers were told about, in order. */
   readonly notified: NostrEvent[];
+  /** What intake asked to be fetched, in order. */
+  readonly wants: Want[];
+  /** Synced states and pull requests that wait, in order. */
+  readonly handedOver: NostrEvent[];
   /** Sends an event as a user does. */
   submit(event: NostrEvent): Promise<AdmitAnswer>;
   /** The same event delivered by another relay. */
@@ -79,16 +83,15 @@ export async function engineIn(
       log: silentLog,
     });
     const notified: NostrEvent[] = [];
+    const wants: Want[] = [];
+    const handedOver: NostrEvent[] = [];
     const locks = new KeyedLock();
     const parts: ReleaseParts = {
       store,
       repositories,
       pins: new Pins(),
       clock,
-      notify: (event) => {
-        notified.push(event);
-        intake.reconsider(event);
-      },
+      notify: (event) => notified.push(event),
       counters: { released() {}, expired() {}, stored() {} },
       log: silentLog,
     };
@@ -101,6 +104,10 @@ export async function engineIn(
       maxFutureSecs: 1_800,
       openGraspLists: true,
       intakeCounters: { received() {}, held() {}, rejected() {} },
+      rejectedCounters: noRejectedMetrics,
+      refusedLifetimes: { hotMs: 120_000, coldMs: 7 * 86_400_000 },
+      wanted: (want) => wants.push(want),
+      handOver: (event) => handedOver.push(event),
     });
     const gate = new StatePushGate(parts, locks, {
       rules: curation,
@@ -118,13 +125,19 @@ export async function engineIn(
       locks,
       rules: curation,
       notified,
+      wants,
+      handedOver,
       submit: (event) => intake.admit(event, "client"),
       sync: (event) => intake.admit(event, "sync"),
       isServed: (id) => store.has(id),
       push: (work, owner, identifier, refs) => pushThrough(self, work, { owner, identifier }, refs),
     };
     await startPurgatory(parts, locks);
-    await play(self);
+    try {
+      await play(self);
+    } finally {
+      await intake.stop();
+    }
     await repositories.settled();
   } finally {
     verifier.close();
@@ -133,8 +146,8 @@ export async function engineIn(
 }
 
 /** What receive-pack does around the upload: authorise, move refs, settle. */
-async function pushThrough(
-  { repositories, gate }: Engine,
+export async function pushThrough(
+  { repositories, gate }: Pick<Engine, "repositories" | "gate">,
   work: string,
   repository: { owner: string; identifier: string },
   names: readonly string[],

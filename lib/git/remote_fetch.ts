@@ -1,0 +1,149 @@
+import { isOid, isValidRefName } from "../nostr/mod.ts";
+import type { Git, GitResult } from "./git.ts";
+import { isAtLeast } from "./settings.ts";
+
+/** Refs that protect fetched objects until what waits for them is served: this, then the object id. */
+export const KEEP_REFS = "refs/purgatory/keep/";
+/** Refs of a running fetch of branches. */
+export const TEMPORARY_REFS = "refs/purgatory/tmp/";
+
+/** One remote repository; the host of its URL was resolved and checked. */
+export interface RemoteRepository {
+  /** `http:` or `https:` URL; redirects are not followed. */
+  readonly url: string;
+  /** The only addresses the child may connect to. */
+  readonly addresses: readonly string[];
+}
+
+/** How a child that talks to another server is run; times in milliseconds. */
+export interface RemoteOptions {
+  readonly timeoutMs: number;
+  /** Less than a byte per second for so long ends it. */
+  readonly stalledMs: number;
+  readonly userAgent: string;
+  readonly signal: AbortSignal;
+}
+
+/** Most output of a listing of refs. */
+const MAX_LISTING_BYTES = 16 << 20;
+
+/** True when this git connects to given addresses only; an older one asks DNS again by itself. */
+export function canPinAddresses(git: Pick<Git, "version">): boolean {
+  return isAtLeast(git.version, 2, 37);
+}
+
+/** A source refspec with its destination; forced. */
+export interface FetchSpec {
+  /** Object id, full ref name, or a pattern that ends in `*`. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * Fetches refspecs with their whole history into the repository at `path`: all or nothing, no tags, no
+ * FETCH_HEAD. The caller has checked {@link canPinAddresses}.
+ */
+export async function fetchRemote(
+  git: Git,
+  path: string,
+  remote: RemoteRepository,
+  specs: readonly FetchSpec[],
+  options: RemoteOptions,
+): Promise<GitResult> {
+  const lines = specs.filter(isSafe).map(({ from, to }) => `+${from}:${to}\n`);
+  return await git.run([
+    `--git-dir=${path}`,
+    ...settings(remote, options),
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--no-recurse-submodules",
+    "--refmap=",
+    "--atomic",
+    "--stdin",
+    "--end-of-options",
+    remote.url,
+  ], {
+    input: lines.join(""),
+    timeoutMs: options.timeoutMs,
+    allowProtocol: "http:https",
+    signal: options.signal,
+  });
+}
+
+/** Object id by full name of every ref a server advertises; undefined when it does not say. */
+export async function listRemote(
+  git: Git,
+  remote: RemoteRepository,
+  options: RemoteOptions,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  const result = await git.run(
+    [...settings(remote, options), "ls-remote", "--quiet", "--refs", "--end-of-options", remote.url],
+    {
+      timeoutMs: options.timeoutMs,
+      allowProtocol: "http:https",
+      signal: options.signal,
+      maxOutputBytes: MAX_LISTING_BYTES,
+    },
+  );
+  if (result.code !== 0 || result.stopped) return undefined;
+  const refs = new Map<string, string>();
+  for (const line of new TextDecoder().decode(result.stdout).split("\n")) {
+    const [oid, name] = line.split("\t");
+    if (oid !== undefined && name !== undefined && isOid(oid) && isValidRefName(name)) refs.set(name, oid);
+  }
+  return refs;
+}
+
+function isSafe({ from, to }: FetchSpec): boolean {
+  const valid = (name: string) => isValidRefName(name.replace(/\*$/, "x"));
+  return (isOid(from) || (from.startsWith("refs/") && valid(from))) && to.startsWith("refs/purgatory/") &&
+    valid(to);
+}
+
+function settings(
+  { url, addresses }: RemoteRepository,
+  { stalledMs, userAgent }: RemoteOptions,
+): readonly string[] {
+  const { hostname, port, protocol } = new URL(url);
+  const entry = `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+  const bracketed = addresses.map((address) => address.includes(":") ? `[${address}]` : address);
+  return [
+    "protocol.version=2",
+    "http.followRedirects=false",
+    // Without a leading plus the entry never times out: there is no second DNS answer.
+    ...(hostname.startsWith("[") ? [] : [`http.curloptResolve=${entry}:${bracketed.join(",")}`]),
+    "http.proxy=",
+    "http.lowSpeedLimit=1",
+    `http.lowSpeedTime=${Math.ceil(stalledMs / 1000)}`,
+    `http.userAgent=${userAgent}`,
+    "transfer.bundleURI=false",
+    "credential.helper=",
+  ].flatMap((setting) => ["-c", setting]);
+}
+
+/** Names of the packs at `path`, those being written included. */
+export async function packNames(path: string): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  try {
+    for await (const { name } of Deno.readDir(`${path}/objects/pack`)) {
+      if (name.endsWith(".pack") || name.startsWith("tmp_pack_")) names.add(name);
+    }
+  } catch {
+    // No packs yet.
+  }
+  return names;
+}
+
+/** Bytes in packs that are not among `known`. */
+export async function packBytesBeyond(path: string, known: ReadonlySet<string>): Promise<number> {
+  let bytes = 0;
+  for (const name of await packNames(path)) {
+    if (known.has(name)) continue;
+    const file = await Deno.stat(`${path}/objects/pack/${name}`).catch(() => undefined);
+    bytes += file?.size ?? 0;
+  }
+  return bytes;
+}

@@ -1,0 +1,69 @@
+import { Arrivals } from "./link_arrivals.ts";
+import type { LinkParts, SharedParts } from "./link_parts.ts";
+import { Link } from "./link_session.ts";
+import { NegotiationRoom } from "./negotiation_room.ts";
+import type { OpenLink } from "./ports.ts";
+
+export type { LinkParts } from "./link_parts.ts";
+
+/** Items in the sets of all negotiations: some 170 MB. */
+const NEGOTIATED_ITEMS = 4_000_000;
+const MAX_WARNED = 1_000;
+/** Larger messages end a connection; events above the configured size are merely dropped. */
+const LEAST_MESSAGE_BYTES = 16 << 20;
+
+/** Makes the function by which the sync engine opens links. */
+export function createOpenLink(parts: LinkParts): OpenLink {
+  const warned = new Set<string>();
+  const shared: SharedParts = {
+    ...parts,
+    admit: (event, relay) => parts.admit(event, relay),
+    room: new NegotiationRoom(NEGOTIATED_ITEMS),
+    arrivals: new Arrivals(),
+    warnOnce(url, message, reason) {
+      if (warned.has(url) || warned.size >= MAX_WARNED) return;
+      warned.add(url);
+      parts.log.warn(message, { relay: url, reason });
+    },
+  };
+  return async (request) => {
+    const { network, settings } = parts;
+    const early = new EarlyFrames();
+    const dialled = await network.dial({
+      url: request.url,
+      trusted: request.trusted,
+      timeoutMs: settings.connectTimeoutMs,
+      maxMessageBytes: Math.max(LEAST_MESSAGE_BYTES, 4 * settings.maxEventBytes),
+      signal: request.signal,
+      listener: early,
+    });
+    if (!dialled.ok) return dialled;
+    const link = new Link(shared, request, dialled.socket);
+    early.hand(link);
+    return { ok: true, link };
+  };
+}
+
+/** Takes what a socket delivers before its link exists, and passes on the rest. */
+class EarlyFrames {
+  #link: Link | undefined;
+  #frames: string[] = [];
+  #closed: string | undefined;
+
+  message(text: string): void {
+    if (this.#link) this.#link.receive(text);
+    else if (this.#frames.length < 100) this.#frames.push(text);
+  }
+
+  closed(reason: string): void {
+    if (this.#link) this.#link.socketClosed(reason);
+    else this.#closed = reason;
+  }
+
+  /** The link exists: it gets what came so far. */
+  hand(link: Link): void {
+    this.#link = link;
+    for (const text of this.#frames.splice(0)) link.receive(text);
+    if (this.#closed !== undefined) link.socketClosed(this.#closed);
+  }
+}

@@ -1,0 +1,137 @@
+import type { Clock, Random } from "../world/mod.ts";
+import { uniform } from "./chance.ts";
+import { Timer } from "./timer.ts";
+
+/** A cooldown ends this much later, drawn anew each time, so that peers are not all asked at once. */
+const MIN_RESUME_MS = 1_000;
+const MAX_RESUME_MS = 5_000;
+
+/**
+ * Says whether a REQ or NEG-OPEN may be sent: not before the peer's limits are known or given up
+ * on, not while it waits for an AUTH it demands, and not in a cooldown.
+ */
+export class LinkGate {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #timer: Timer;
+  readonly #changed: () => void;
+  readonly #closedBy = new Set<string>();
+  #heldUntil = 0;
+
+  /** `changed` is called when the gate may have opened. */
+  constructor(clock: Clock, random: Random, changed: () => void) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#timer = new Timer(clock);
+    this.#changed = changed;
+  }
+
+  get isOpen(): boolean {
+    return this.#closedBy.size === 0 && !this.isHeld;
+  }
+
+  /** True in a cooldown. */
+  get isHeld(): boolean {
+    return this.#clock.monotonic() < this.#heldUntil;
+  }
+
+  /** Closes or opens one of the locks of this gate. */
+  lock(name: "limits" | "auth" | "end", closed: boolean): void {
+    if (closed) this.#closedBy.add(name);
+    else if (this.#closedBy.delete(name)) this.#changed();
+  }
+
+  /** Starts, moves or ends a cooldown; `until` in monotonic milliseconds. */
+  hold(until: number): void {
+    const now = this.#clock.monotonic();
+    if (until <= now) {
+      this.#heldUntil = 0;
+      this.#timer.stop();
+      return this.#changed();
+    }
+    this.#heldUntil = until + uniform(this.#random, MIN_RESUME_MS, MAX_RESUME_MS);
+    this.#timer.start(this.#heldUntil - now, () => {
+      this.#heldUntil = 0;
+      this.#changed();
+    });
+  }
+
+  stop(): void {
+    this.#timer.stop();
+  }
+}
+
+/** What a historic slot is for. */
+export type SlotKind = "request" | "negotiation";
+
+/** Limits and usage that {@link HistoricMeter} obeys, read at every decision. */
+export interface MeterLimits {
+  /** False while nothing may be opened for history. */
+  mayOpen(): boolean;
+  /** Most open at once: of this kind, and of both together. */
+  most(kind: SlotKind): number;
+  mostTogether(): number;
+  /** Room on the wire for one more, live subscriptions included. */
+  hasRoom(): boolean;
+}
+
+interface Waiter {
+  readonly kind: SlotKind;
+  readonly signal: AbortSignal;
+  readonly start: (granted: boolean) => void;
+}
+
+/** Meters the historic work of one link: whoever gets no slot waits in order. */
+export class HistoricMeter {
+  readonly #limits: MeterLimits;
+  readonly #used: Record<SlotKind, number> = { request: 0, negotiation: 0 };
+  #waiting: Waiter[] = [];
+
+  constructor(limits: MeterLimits) {
+    this.#limits = limits;
+  }
+
+  /** Waits for a slot and takes it; false, and nothing taken, when `signal` aborts first. */
+  acquire(kind: SlotKind, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const giveUp = () => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiter);
+        resolve(false);
+      };
+      const start = (granted: boolean) => {
+        signal.removeEventListener("abort", giveUp);
+        resolve(granted);
+      };
+      const waiter: Waiter = { kind, signal, start };
+      this.#waiting.push(waiter);
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.pump();
+    });
+  }
+
+  release(kind: SlotKind): void {
+    this.#used[kind]--;
+    this.pump();
+  }
+
+  /** Hands out what is free; to be called whenever a limit may have risen. */
+  pump(): void {
+    for (;;) {
+      const index = this.#waiting.findIndex(({ kind }) => this.#isFree(kind));
+      const waiter = this.#waiting[index];
+      if (!waiter) return;
+      this.#waiting.splice(index, 1);
+      this.#used[waiter.kind]++;
+      waiter.start(true);
+    }
+  }
+
+  /** Slots are taken a moment before the wire counts them, hence both conditions. */
+  #isFree(kind: SlotKind): boolean {
+    const limits = this.#limits;
+    const together = this.#used.request + this.#used.negotiation;
+    return limits.mayOpen() && this.#used[kind] < limits.most(kind) && together < limits.mostTogether() &&
+      limits.hasRoom();
+  }
+}

@@ -1,0 +1,152 @@
+import { KIND, type NostrEvent } from "../../lib/nostr/mod.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Machine } from "./machine.ts";
+import type { Commits } from "./commits.ts";
+import { type Expected, type OracleInput, predict } from "./oracle.ts";
+import { isDeleted, type ModelRepository, tagValues } from "./oracle_view.ts";
+
+/** Most differences described. */
+const MAX_DIFFERENCES = 20;
+
+/** What is known of a whole run. */
+export interface Evidence {
+  readonly machines: ReadonlyMap<string, Machine>;
+  readonly ledger: Ledger;
+  readonly commits: Commits;
+}
+
+/**
+ * Differences between what every server serves and what the oracle says, one sentence each; none when the
+ * network has converged. All machines must be up.
+ *
+ * Left open, because the order of arrival decides: requests for deletion, comments whose issue was deleted,
+ * what belongs to a deleted repository, and what servers learned of each other only through one. Never open:
+ * that something deleted is served where its deletion is known.
+ */
+export async function differences(evidence: Evidence): Promise<string[]> {
+  const { machines, ledger } = evidence;
+  const start = await startingPoint(evidence);
+  const [least, usual, most] = (["least", "usual", "most"] as const).map((bound) => predict(start, bound));
+  const isLoose = looseness(ledger, start.deletedNames);
+  const found: string[] = [];
+  for (const [host, machine] of machines) {
+    const { judgement } = least!.get(host)!;
+    const { candidates } = usual!.get(host)!;
+    const allowed = most!.get(host)!.judgement.served;
+    const items = await machine.store.items({ tags: new Map() }, 1_000_000) ?? [];
+    const served = new Set(items.map(({ id }) => id));
+    for (const [id, event] of judgement.served) {
+      if (!served.has(id) && !isLoose(event)) {
+        found.push(`${host} lacks ${describe(event)}${await whereIs(machine, id)}`);
+      }
+    }
+    const requests = [...candidates.values()].filter(({ kind }) => kind === KIND.deletion);
+    for (const id of served) {
+      const event = ledger.events.get(id)?.event;
+      if (!event) found.push(`${host} serves ${id}, which nobody made`);
+      else if (isDeleted(event, requests)) found.push(`${host} serves deleted ${describe(event)}`);
+      else if (!allowed.has(id) && !isLoose(event)) {
+        found.push(`${host} serves ${describe(event)} too much`);
+      }
+    }
+    for (const repository of judgement.repositories) {
+      if (!repository.hosted || !repository.served || isLoose(repository.announcement.event)) continue;
+      found.push(...refDifferences(machine, repository));
+    }
+    found.push(...missingPullRequestRefs(machine, judgement));
+  }
+  return found.slice(0, MAX_DIFFERENCES);
+}
+
+/** What users were promised, and what servers that died over an answer kept. */
+async function startingPoint({ machines, ledger, commits }: Evidence): Promise<OracleInput> {
+  const accepted = new Map<string, NostrEvent[]>();
+  for (const [host, machine] of machines) {
+    const events: NostrEvent[] = [];
+    for (const { event, told } of ledger.events.values()) {
+      const answer = told.get(host);
+      const kept = answer === "accepted" || (answer === "unknown" && await holds(machine, event.id));
+      if (kept) events.push(event);
+    }
+    accepted.set(host, events);
+  }
+  const pushed = ledger.pushes.filter(({ acknowledged, host, identifier, oids }) =>
+    acknowledged ||
+    [...machines.get(host)!.disk.repositories.values()].some(({ ref, objects }) =>
+      ref.identifier === identifier && oids.every((oid) => objects.has(oid))
+    )
+  );
+  const hosts = new Map([...machines].map(([host, { bootstrap }]) => [host, bootstrap]));
+  const deletedNames = new Set(
+    [...ledger.events.values()].filter(({ event }) => event.kind === KIND.deletion)
+      .flatMap(({ event }) => tagValues(event, "a")).map((name) => name.split(":").slice(2).join(":")),
+  );
+  return { accepted, pushed, hosts, commits, deletedNames };
+}
+
+async function holds({ store }: Machine, id: string): Promise<boolean> {
+  return await store.has(id) || await store.waitingEvent(id) !== undefined;
+}
+
+async function whereIs({ store }: Machine, id: string): Promise<string> {
+  if (await store.waitingKind(id)) return " (waits in purgatory)";
+  return await store.isExpired(id) ? " (expired from purgatory)" : "";
+}
+
+/** Events whose fate depends on the order of arrival. */
+function looseness(
+  { events }: Ledger,
+  deletedNames: ReadonlySet<string>,
+): (event: NostrEvent) => boolean {
+  const requests = [...events.values()].map(({ event }) => event).filter(({ kind }) =>
+    kind === KIND.deletion
+  );
+  const isLoose = (event: NostrEvent): boolean => {
+    if (event.kind === KIND.deletion) return true;
+    if (deletedNames.has(tagValues(event, "d")[0] ?? "")) return true;
+    const names = tagValues(event, "aAq").filter((value) => value.includes(":"));
+    if (names.some((name) => deletedNames.has(name.split(":").slice(2).join(":")))) return true;
+    const targets = tagValues(event, "eEq").flatMap((id) => events.get(id)?.event ?? []);
+    const lost = targets.filter((target) => isLoose(target) || isDeleted(target, requests));
+    return names.length === 0 && targets.length > 0 && lost.length === targets.length;
+  };
+  return isLoose;
+}
+
+function refDifferences(
+  { host, disk }: Machine,
+  { announcement, governing }: ModelRepository,
+): string[] {
+  const name = `${host} ${announcement.owner.slice(0, 8)}/${announcement.identifier}`;
+  const repository = disk.find(announcement);
+  if (!repository) return [`${name} has no repository`];
+  const found: string[] = [];
+  const branches = new Map([...repository.refs].filter(([ref]) => /^refs\/(heads|tags)\//.test(ref)));
+  const wanted = governing?.refs ?? new Map<string, string>();
+  const equal = branches.size === wanted.size && [...wanted].every(([ref, oid]) => branches.get(ref) === oid);
+  if (!equal) found.push(`${name} has refs ${list(branches)} instead of ${list(wanted)}`);
+  if (governing?.head !== undefined && repository.head !== governing.head) {
+    found.push(`${name} has HEAD ${repository.head} instead of ${governing.head}`);
+  }
+  return found;
+}
+
+/** A served pull request has its ref in at least one repository it concerns. */
+function missingPullRequestRefs(
+  { host, disk }: Machine,
+  { served, wantedPullRequests }: Expected["judgement"],
+): string[] {
+  return wantedPullRequests.filter(({ event, commit, relevant }) =>
+    served.has(event.id) &&
+    !relevant.some((one) => disk.find(one)?.refs.get(`refs/nostr/${event.id}`) === commit)
+  ).map(({ event }) => `${host} has no ref of pull request ${event.id.slice(0, 8)}`);
+}
+
+function list(refs: ReadonlyMap<string, string>): string {
+  return [...refs].sort().map(([ref, oid]) => `${ref}=${oid.slice(0, 6)}`).join(",") || "(none)";
+}
+
+function describe(event: NostrEvent): string {
+  const named = tagValues(event, "d")[0] ?? tagValues(event, "a")[0]?.split(":")[2] ?? "";
+  return `kind ${event.kind} ${event.id.slice(0, 8)} ${named}`.trim();
+}

@@ -1,0 +1,148 @@
+import { KIND, type NostrEvent } from "../../lib/nostr/mod.ts";
+import type { Commits } from "./commits.ts";
+import {
+  coordinate,
+  judge,
+  type Judgement,
+  type ModelRepository,
+  type ModelServer,
+  rootsOf,
+  tagValues,
+} from "./oracle_view.ts";
+
+/** What the oracle starts from. */
+export interface OracleInput {
+  /** Events by the host that accepted them. */
+  readonly accepted: ReadonlyMap<string, readonly NostrEvent[]>;
+  /** Tips by the host and identifier they were pushed to. */
+  readonly pushed: readonly {
+    readonly host: string;
+    readonly identifier: string;
+    readonly oids: readonly string[];
+  }[];
+  /** Hosts with the hosts their operators named. */
+  readonly hosts: ReadonlyMap<string, readonly string[]>;
+  readonly commits: Commits;
+  /** Identifiers with a deleted repository. */
+  readonly deletedNames: ReadonlySet<string>;
+}
+
+/**
+ * Servers follow each other because of the repositories they share. Whether they did so while a repository
+ * that was deleted later still stood depends on time: `least` counts on it never, `most` always and without
+ * anything deleted, `usual` until the deletion arrives.
+ */
+export type Bound = "least" | "usual" | "most";
+
+/** What one server must end up with. */
+export interface Expected {
+  readonly judgement: Judgement;
+  /** Everything that could reach it. */
+  readonly candidates: ReadonlyMap<string, NostrEvent>;
+}
+
+/**
+ * The end state of a network in which everything works again, computed without time or messages: every
+ * server judges all that reached it, asks the servers its repositories name for what its filters match
+ * (GRASP-02), takes the git data its states wait for, and so on until nothing changes.
+ */
+export function predict(input: OracleInput, bound: Bound): Map<string, Expected> {
+  const { accepted, pushed, hosts, commits, deletedNames } = input;
+  const servers = new Map<string, ModelServer>();
+  for (const [host, bootstrap] of hosts) {
+    const candidates = new Map((accepted.get(host) ?? []).map((event) => [event.id, event]));
+    servers.set(host, { host, deletes: bound !== "most", bootstrap, candidates, objects: new Map() });
+  }
+  for (const { host, identifier, oids } of pushed) {
+    for (const oid of commits.closure(oids)) objectsOf(servers.get(host)!, identifier).add(oid);
+  }
+  for (;;) {
+    const judgements = new Map([...servers].map(([host, server]) => [host, judge(server)]));
+    let changed = false;
+    for (const server of servers.values()) {
+      changed = pullEvents(server, judgements, bound === "least" ? deletedNames : new Set()) || changed;
+      changed = pullObjects(server, judgements.get(server.host)!, servers, commits) || changed;
+    }
+    if (changed) continue;
+    return new Map([...servers].map(([host, { candidates }]) => [host, {
+      judgement: judgements.get(host)!,
+      candidates,
+    }]));
+  }
+}
+
+function pullEvents(
+  server: ModelServer,
+  judgements: ReadonlyMap<string, Judgement>,
+  ignored: ReadonlySet<string>,
+): boolean {
+  const { repositories } = judgements.get(server.host)!;
+  const before = server.candidates.size;
+  const peers = new Map<string, ModelRepository[]>(server.bootstrap.map((host) => [host, []]));
+  for (const repository of repositories) {
+    if (ignored.has(repository.announcement.identifier)) continue;
+    for (const host of relayHosts(repository)) peers.set(host, [...peers.get(host) ?? [], repository]);
+  }
+  peers.delete(server.host);
+  for (const [host, shared] of peers) {
+    const isAskedFor = filtersOf(server, shared);
+    for (const event of judgements.get(host)?.served.values() ?? []) {
+      if (isAskedFor(event)) server.candidates.set(event.id, event);
+    }
+  }
+  return server.candidates.size > before;
+}
+
+/** The three layers of filters towards one peer, as one condition. */
+function filtersOf(server: ModelServer, shared: readonly ModelRepository[]): (event: NostrEvent) => boolean {
+  const identifiers = new Set(shared.map(({ announcement }) => announcement.identifier));
+  const full = shared.filter(({ served }) => served);
+  const names = new Set(full.map(({ announcement }) => coordinate(announcement)));
+  const roots = new Set(full.flatMap((repository) => [...rootsOf(server, repository)]));
+  return (event) =>
+    event.kind === KIND.announcement || event.kind === KIND.graspList ||
+    (event.kind === KIND.state && identifiers.has(tagValues(event, "d")[0] ?? "")) ||
+    tagValues(event, "aAq").some((value) => names.has(value)) ||
+    tagValues(event, "eEq").some((value) => roots.has(value));
+}
+
+function pullObjects(
+  server: ModelServer,
+  { wantedStates, wantedPullRequests }: Judgement,
+  servers: ReadonlyMap<string, ModelServer>,
+  commits: Commits,
+): boolean {
+  let changed = false;
+  const pull = (identifier: string, oids: readonly string[], hosts: Iterable<string>) => {
+    const own = objectsOf(server, identifier);
+    for (const host of hosts) {
+      const theirs = servers.get(host)?.objects.get(identifier);
+      for (const oid of oids) {
+        if (own.has(oid) || !theirs?.has(oid)) continue;
+        for (const reached of commits.closure([oid])) own.add(reached);
+        changed = true;
+      }
+    }
+  };
+  for (const { state, sources } of wantedStates) {
+    pull(state.identifier, [...state.refs.values()], sources.flatMap(cloneHosts));
+  }
+  for (const { commit, relevant: [first], sources } of wantedPullRequests) {
+    if (first) pull(first.identifier, [commit], sources.flatMap(cloneHosts));
+  }
+  return changed;
+}
+
+function objectsOf(server: ModelServer, identifier: string): Set<string> {
+  const known = server.objects.get(identifier) ?? new Set<string>();
+  server.objects.set(identifier, known);
+  return known;
+}
+
+function relayHosts({ announcement }: ModelRepository): string[] {
+  return announcement.relayUrls.map((url) => new URL(url).host);
+}
+
+function cloneHosts({ cloneUrls }: { readonly cloneUrls: readonly string[] }): string[] {
+  return cloneUrls.map((url) => new URL(url).host);
+}
