@@ -1,4 +1,4 @@
-import { countOf, type Followed, statusOf, watchUntil } from "./follower.ts";
+import { countOf, type Followed, valueOf, watchUntil } from "./follower.ts";
 import type { Row } from "./row.ts";
 import type { SyncSite } from "./sync_site.ts";
 
@@ -20,25 +20,22 @@ export const firstSyncRow: Row = {
       how:
         `${
           site.count.toLocaleString("en")
-        } issues and comments from an empty server to Connected, git data ` +
-        `included; negentropy: ${describe(negentropy)}; paging: ${describe(paging)}`,
+        } issues and comments from the start of an empty server until they are ` +
+        `served, git data included; negentropy: ${describe(negentropy)}; paging: ${describe(paging)}`,
       ours: [rate(negentropy)],
       beside: [{ name: "the same by paging (negentropy disabled)", samples: [rate(paging)] }],
     };
   },
 };
 
-/** Lets a new server follow the source until it is Connected and holds everything. */
+/** Lets a new server follow the source until it holds everything. */
 async function firstSync(site: SyncSite, dataPath: string, paging: boolean): Promise<Followed> {
   const server = await site.follow(dataPath, { NGIT_SYNC_DISABLE_NEGENTROPY: `${paging}` });
   try {
-    const followed = await watchUntil(
-      server,
-      DEADLINE_MS,
-      (metrics) => statusOf(metrics, site.sourceUrl) === 3,
-    );
+    const hasAll = (metrics: string) => valueOf(metrics, "ngit_sync_events_synced_total") >= site.count;
+    const followed = await watchUntil(server, DEADLINE_MS, hasAll);
     const count = await countOf(server, { kinds: [1621, 1111] });
-    if (count !== site.count) throw new Error(`Connected with ${count} of ${site.count} events`);
+    if (count !== site.count) throw new Error(`finished with ${count} of ${site.count} events`);
     return followed;
   } finally {
     await server.stop();

@@ -17,13 +17,21 @@ const ENV = { NGIT_TEST: "1", NGIT_SHUTDOWN_TIMEOUT_SECS: "10" };
 export class Member {
   readonly #dataPath: string;
   readonly #bootstrap: () => string;
+  readonly #env: Readonly<Record<string, string>>;
   #server: ServerProcess | undefined;
   #port: number | undefined;
   #log = "";
 
-  constructor(readonly name: string, readonly proxy: TcpProxy, dataPath: string, bootstrap: () => string) {
+  constructor(
+    readonly name: string,
+    readonly proxy: TcpProxy,
+    dataPath: string,
+    bootstrap: () => string,
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.#dataPath = dataPath;
     this.#bootstrap = bootstrap;
+    this.#env = env;
   }
 
   /** `host:port` as events name it. */
@@ -49,7 +57,12 @@ export class Member {
   async start(): Promise<void> {
     this.#server = await ServerProcess.start({
       dataPath: this.#dataPath,
-      env: { ...ENV, NGIT_DOMAIN: this.domain, NGIT_SYNC_BOOTSTRAP_RELAY_URL: this.#bootstrap() },
+      env: {
+        ...ENV,
+        NGIT_DOMAIN: this.domain,
+        NGIT_SYNC_BOOTSTRAP_RELAY_URL: this.#bootstrap(),
+        ...this.#env,
+      },
       ...(this.#port !== undefined && { port: this.#port }),
     });
     this.#port = this.proxy.backendPort = this.#server.port;
@@ -151,12 +164,12 @@ export interface PairOfServers {
 /** Runs `play` with two fresh servers; B runs only if `startB`. Stops everything it started. */
 export async function pair(
   play: (servers: PairOfServers) => Promise<void>,
-  { startB = true } = {},
+  { startB = true, env = {} as Readonly<Record<string, string>> } = {},
 ): Promise<void> {
   await withTempDirectory(async (directory) => {
     const [proxyA, proxyB] = [await TcpProxy.start(), await TcpProxy.start()];
-    const a = new Member("A", proxyA, `${directory}/a`, () => "");
-    const b = new Member("B", proxyB, `${directory}/b`, () => `ws://${a.domain}`);
+    const a = new Member("A", proxyA, `${directory}/a`, () => "", env);
+    const b = new Member("B", proxyB, `${directory}/b`, () => `ws://${a.domain}`, env);
     try {
       await a.start();
       if (startB) await b.start();

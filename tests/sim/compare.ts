@@ -1,9 +1,9 @@
-import { KIND, type NostrEvent } from "../../lib/nostr/mod.ts";
+import { compareNewestFirst, KIND, kindClass, type NostrEvent } from "../../lib/nostr/mod.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { Commits } from "./commits.ts";
 import { type Expected, type OracleInput, predict } from "./oracle.ts";
-import { isDeleted, type ModelRepository, tagValues } from "./oracle_view.ts";
+import { isDeleted, judge, type ModelRepository, type ModelServer, tagValues } from "./oracle_view.ts";
 
 /** Most differences described. */
 const MAX_DIFFERENCES = 20;
@@ -32,11 +32,17 @@ export async function differences(evidence: Evidence): Promise<string[]> {
   for (const [host, machine] of machines) {
     const { judgement } = least!.get(host)!;
     const { candidates } = usual!.get(host)!;
-    const allowed = most!.get(host)!.judgement.served;
+    const upper = most!.get(host)!;
     const items = await machine.store.items({ tags: new Map() }, 1_000_000) ?? [];
     const served = new Set(items.map(({ id }) => id));
+    const held = [...served].flatMap((id) => ledger.events.get(id)?.event ?? []);
+    // An older version may stay where the newer one need not arrive.
+    const isAllowed = (event: NostrEvent) =>
+      upper.judgement.served.has(event.id) || judgement.served.has(event.id) ||
+      (upper.candidates.has(event.id) &&
+        [...upper.judgement.served.values()].some((other) => replaces(other, event)));
     for (const [id, event] of judgement.served) {
-      if (!served.has(id) && !isLoose(event)) {
+      if (!served.has(id) && !isLoose(event) && !held.some((other) => replaces(other, event))) {
         found.push(`${host} lacks ${describe(event)}${await whereIs(machine, id)}`);
       }
     }
@@ -45,15 +51,16 @@ export async function differences(evidence: Evidence): Promise<string[]> {
       const event = ledger.events.get(id)?.event;
       if (!event) found.push(`${host} serves ${id}, which nobody made`);
       else if (isDeleted(event, requests)) found.push(`${host} serves deleted ${describe(event)}`);
-      else if (!allowed.has(id) && !isLoose(event)) {
+      else if (!isAllowed(event) && !isLoose(event)) {
         found.push(`${host} serves ${describe(event)} too much`);
       }
     }
-    for (const repository of judgement.repositories) {
+    // Refs follow the states that are served, whatever these ought to be.
+    for (const repository of judge(modelOf(machine, held)).repositories) {
       if (!repository.hosted || !repository.served || isLoose(repository.announcement.event)) continue;
       found.push(...refDifferences(machine, repository));
     }
-    found.push(...missingPullRequestRefs(machine, judgement));
+    found.push(...missingPullRequestRefs(machine, judgement, isLoose));
   }
   return found.slice(0, MAX_DIFFERENCES);
 }
@@ -113,6 +120,28 @@ function looseness(
   return isLoose;
 }
 
+/** True when `other` is a newer version of `event` (NIP-01). */
+function replaces(other: NostrEvent, event: NostrEvent): boolean {
+  return kindClass(event.kind) === "addressable" && other.kind === event.kind &&
+    other.pubkey === event.pubkey && tagValues(other, "d")[0] === tagValues(event, "d")[0] &&
+    compareNewestFirst(other, event) < 0;
+}
+
+/** A machine as it is: what it serves, and the objects on its disk. */
+function modelOf({ host, bootstrap, disk }: Machine, events: readonly NostrEvent[]): ModelServer {
+  const objects = new Map<string, Set<string>>();
+  for (const { ref, objects: own } of disk.repositories.values()) {
+    objects.set(ref.identifier, own.union(objects.get(ref.identifier) ?? new Set()));
+  }
+  return {
+    host,
+    bootstrap,
+    deletes: true,
+    candidates: new Map(events.map((event) => [event.id, event])),
+    objects,
+  };
+}
+
 function refDifferences(
   { host, disk }: Machine,
   { announcement, governing }: ModelRepository,
@@ -135,9 +164,10 @@ function refDifferences(
 function missingPullRequestRefs(
   { host, disk }: Machine,
   { served, wantedPullRequests }: Expected["judgement"],
+  isLoose: (event: NostrEvent) => boolean,
 ): string[] {
   return wantedPullRequests.filter(({ event, commit, relevant }) =>
-    served.has(event.id) &&
+    served.has(event.id) && !isLoose(event) &&
     !relevant.some((one) => disk.find(one)?.refs.get(`refs/nostr/${event.id}`) === commit)
   ).map(({ event }) => `${host} has no ref of pull request ${event.id.slice(0, 8)}`);
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import type { Logger } from "../../lib/observe/mod.ts";
 import { openStore, type Store } from "../../lib/store/mod.ts";
+import type { Arrivals } from "./arrivals.ts";
 import type { Commits } from "./commits.ts";
 import type { Dice } from "./dice.ts";
 import { type SimEngine, startEngine } from "./sim_engine.ts";
@@ -20,6 +21,7 @@ export interface Surroundings {
   readonly directory: string;
   diskOf(host: string): SimDisk | undefined;
   logOf(name: string): Logger;
+  readonly arrivals: Arrivals;
 }
 
 /** What became of a request to a machine: undefined when it died over it. */
@@ -88,6 +90,7 @@ export class Machine {
       limits: { defaultFilterLimit: 500, maxFilterLimit: 5_000 },
       log: this.#log,
     }));
+    this.#surroundings.arrivals.follow(store);
     const engine = await startEngine({
       host: this.host,
       clock,

@@ -11,7 +11,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Outcome, outcomeOf, runBatch } from "./batch.ts";
-import { growthTable } from "./growth.ts";
+import { GROWTH_SIZES, printGrowth } from "./growth.ts";
 import { planOf, run } from "./run.ts";
 import { summary } from "./summary.ts";
 
@@ -35,7 +35,7 @@ const machines = values.relays === undefined ? undefined : Number(values.relays)
 async function one(seed: number): Promise<Outcome> {
   const begin = performance.now();
   const plan = { ...planOf(seed, machines), patienceMs: Number(values.hours) * 3_600_000 };
-  return outcomeOf(await run(plan, values.trace), performance.now() - begin);
+  return outcomeOf(await run(plan, { trace: values.trace }), performance.now() - begin);
 }
 
 function print(outcome: Outcome): void {
@@ -54,7 +54,7 @@ if (values.list !== undefined) {
     else print(outcome);
   }
 } else if (values.growth) {
-  console.log(await growthTable());
+  await printGrowth(machines === undefined ? GROWTH_SIZES : [machines], (line) => console.log(line));
 } else if (values.seeds !== undefined) {
   const [count, first] = [Number(values.seeds), Number(values.first)];
   const seeds = Array.from({ length: count }, (_, index) => first + index);

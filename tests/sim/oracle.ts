@@ -1,4 +1,4 @@
-import { KIND, type NostrEvent } from "../../lib/nostr/mod.ts";
+import { type Announcement, KIND, type NostrEvent } from "../../lib/nostr/mod.ts";
 import type { Commits } from "./commits.ts";
 import {
   coordinate,
@@ -61,7 +61,7 @@ export function predict(input: OracleInput, bound: Bound): Map<string, Expected>
     let changed = false;
     for (const server of servers.values()) {
       changed = pullEvents(server, judgements, bound === "least" ? deletedNames : new Set()) || changed;
-      changed = pullObjects(server, judgements.get(server.host)!, servers, commits) || changed;
+      changed = pullObjects(server, judgements, servers, commits) || changed;
     }
     if (changed) continue;
     return new Map([...servers].map(([host, { candidates }]) => [host, {
@@ -106,17 +106,23 @@ function filtersOf(server: ModelServer, shared: readonly ModelRepository[]): (ev
     tagValues(event, "eEq").some((value) => roots.has(value));
 }
 
+/** Takes what waits for its data from the clone URLs of its sources, where such a repository exists. */
 function pullObjects(
   server: ModelServer,
-  { wantedStates, wantedPullRequests }: Judgement,
+  judgements: ReadonlyMap<string, Judgement>,
   servers: ReadonlyMap<string, ModelServer>,
   commits: Commits,
 ): boolean {
+  const { wantedStates, wantedPullRequests } = judgements.get(server.host)!;
   let changed = false;
-  const pull = (identifier: string, oids: readonly string[], hosts: Iterable<string>) => {
+  const pull = (oids: readonly string[], source: Announcement) => {
+    const { owner, identifier } = source;
     const own = objectsOf(server, identifier);
-    for (const host of hosts) {
-      const theirs = servers.get(host)?.objects.get(identifier);
+    for (const host of cloneHosts(source)) {
+      const isThere = judgements.get(host)?.repositories.some(({ announcement, hosted }) =>
+        hosted && announcement.owner === owner && announcement.identifier === identifier
+      );
+      const theirs = isThere ? servers.get(host)?.objects.get(identifier) : undefined;
       for (const oid of oids) {
         if (own.has(oid) || !theirs?.has(oid)) continue;
         for (const reached of commits.closure([oid])) own.add(reached);
@@ -125,10 +131,10 @@ function pullObjects(
     }
   };
   for (const { state, sources } of wantedStates) {
-    pull(state.identifier, [...state.refs.values()], sources.flatMap(cloneHosts));
+    for (const source of sources) pull([...state.refs.values()], source);
   }
-  for (const { commit, relevant: [first], sources } of wantedPullRequests) {
-    if (first) pull(first.identifier, [commit], sources.flatMap(cloneHosts));
+  for (const { commit, sources } of wantedPullRequests) {
+    for (const source of sources) pull([commit], source);
   }
   return changed;
 }

@@ -1,5 +1,6 @@
+import { Arrivals } from "./arrivals.ts";
 import { Commits } from "./commits.ts";
-import { differences } from "./compare.ts";
+import { differences, type Evidence } from "./compare.ts";
 import { Dice } from "./dice.ts";
 import { Faults } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
@@ -26,6 +27,14 @@ export interface Plan {
   readonly patienceMs: number;
 }
 
+/** How a run is watched. */
+export interface RunOptions {
+  /** Prints the log of every server. */
+  readonly trace?: boolean;
+  /** Called at the end, with everything still running. */
+  readonly inspect?: (evidence: Evidence) => Promise<void>;
+}
+
 /** How one run ended. */
 export interface Report {
   readonly plan: Plan;
@@ -37,6 +46,12 @@ export interface Report {
   readonly faults: number;
   readonly traffic: ReadonlyMap<string, Amount>;
   readonly total: Amount;
+  /** Virtual length of the run. */
+  readonly elapsedMs: number;
+  /** Connections between servers at the end. */
+  readonly links: number;
+  /** Of each issue and comment: from its first acceptance until the last server served it. */
+  readonly spreadMs: readonly number[];
   /** Changes when anything about the run does. */
   readonly fingerprint: string;
 }
@@ -81,7 +96,7 @@ export function planOf(seed: number, machines?: number): Plan {
 }
 
 /** Runs one plan from the first announcement to convergence, or to the end of patience. */
-export async function run(plan: Plan, trace = false): Promise<Report> {
+export async function run(plan: Plan, { trace = false, inspect }: RunOptions = {}): Promise<Report> {
   const directory = await Deno.makeTempDir({ dir: await fastDirectory(), prefix: "sim-" });
   const dice = new Dice(plan.seed);
   const world = new World();
@@ -90,12 +105,14 @@ export async function run(plan: Plan, trace = false): Promise<Report> {
   const network = new SimNetwork(world, dice.fork(), traffic);
   const machines = new Map<string, Machine>();
   const ledger = new Ledger();
+  const arrivals = new Arrivals(world);
   const logOf = (name: string) => trace ? traceLog(world, name) : silentLog;
   try {
     const hosts = Array.from({ length: plan.machines }, (_, index) => `s${index}.example`);
     for (const host of hosts) {
       const surroundings = {
         logOf,
+        arrivals,
         world,
         network,
         traffic,
@@ -123,6 +140,7 @@ export async function run(plan: Plan, trace = false): Promise<Report> {
       break;
     }
     problems.push(...broken);
+    await inspect?.({ machines, ledger, commits });
     const total = traffic.total();
     return {
       plan,
@@ -132,6 +150,9 @@ export async function run(plan: Plan, trace = false): Promise<Report> {
       faults: faults.count,
       traffic: traffic.byType,
       total,
+      elapsedMs: world.elapsed,
+      links: hosts.reduce((sum, host) => sum + network.sockets(host), 0),
+      spreadMs: spread(ledger, arrivals),
       fingerprint: `${world.steps} ${world.elapsed} ${total.messages} ${total.bytes} ${ledger.events.size}`,
     };
   } finally {
@@ -139,6 +160,14 @@ export async function run(plan: Plan, trace = false): Promise<Report> {
     await world.settle();
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** Only what needs no git data: its way is the network alone. */
+function spread({ events }: Ledger, arrivals: Arrivals): number[] {
+  return [...events.values()].flatMap(({ event, acceptedAt }) => {
+    const last = event.kind === 1621 || event.kind === 1111 ? arrivals.last(event.id) : undefined;
+    return last === undefined || acceptedAt === undefined ? [] : [Math.max(0, last - acceptedAt)];
+  });
 }
 
 /** Users and faults, each at its own time; resolves when the last of them is done. */

@@ -79,7 +79,7 @@ export class Workload {
       tags: [["d", project.identifier], ...refs, ["HEAD", "ref: refs/heads/main"]],
     });
     const hosts = await this.#publish(state, hostsOf(project), dice.between(1, 2));
-    await this.#upload(project, author, hosts, refs, true);
+    await this.#upload(project, hosts, refs);
   }
 
   /** A stranger opens an issue. */
@@ -131,12 +131,12 @@ export class Workload {
     });
     const refs = new Map([[`refs/nostr/${request.id}`, tip]]);
     const listed = project.announcers[0]!.hosts;
-    const upload = () => this.#upload(project, project.owner, dice.some(listed, 2), refs, false);
+    const upload = () => this.#upload(project, dice.some(listed, 2), refs);
     if (dice.chance(0.5)) await upload();
     const hosts = await this.#publish(request, listed, 1);
     if (hosts.length > 0) {
       project.pullRequests.push(request);
-      await this.#upload(project, project.owner, hosts, refs, false);
+      await this.#upload(project, hosts, refs);
     }
   }
 
@@ -210,10 +210,8 @@ export class Workload {
   /** Pushes to the repository of some announcer on one of `hosts`, until one of them takes it. */
   async #upload(
     project: Project,
-    _pusher: User,
     hosts: readonly string[],
     refs: ReadonlyMap<string, string>,
-    _isState: boolean,
   ): Promise<void> {
     const { world, dice, machines, ledger } = this.#parts;
     for (let attempt = 0; attempt < ATTEMPTS && hosts.length > 0; attempt++) {

@@ -212,8 +212,8 @@ export class Story {
     for (const url of this.network.urls) {
       if (this.network.road(url).losesTheirs) continue;
       for (const { message } of this.network.log(url).of("peer", "EVENT")) {
-        const event = message[2] as NostrEvent;
-        if (!this.#options.mayVanish?.(event)) delivered.set(event.id, event);
+        const event = message[2] as NostrEvent | undefined;
+        if (event && !this.#options.mayVanish?.(event)) delivered.set(event.id, event);
       }
     }
     const ids = [...delivered.keys()];

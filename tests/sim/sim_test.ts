@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { type Outcome, runBatch } from "./batch.ts";
+import { differences } from "./compare.ts";
+import { FAILED_SEEDS } from "./failed_seeds.ts";
+import { planOf, run } from "./run.ts";
+import { summary } from "./summary.ts";
+
+/** Seeds of every test run. */
+const SEEDS = 200;
+
+function describe({ seed, problems, faults }: Outcome): string {
+  return [`seed ${seed} (${faults} faults): deno task sim --seed ${seed} --trace`, ...problems].join("\n  ");
+}
+
+Deno.test("S-98 S-105 200 seeded networks with kills, cuts and wrong clocks end as the oracle says", async () => {
+  const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1);
+  const regressions = FAILED_SEEDS.map(({ seed }) => seed).filter((seed) => seed > SEEDS);
+  const outcomes: Outcome[] = [];
+  await runBatch(
+    { seeds: [...seeds, ...regressions], machines: undefined, jobs: 2, hours: "28" },
+    (outcome) => {
+      outcomes.push(outcome);
+    },
+  );
+  assert.equal(outcomes.length, SEEDS + regressions.length);
+  const failed = outcomes.filter(({ problems }) => problems.length > 0);
+  assert.equal(failed.length, 0, failed.map(describe).join("\n"));
+  const faults = outcomes.reduce((sum, outcome) => sum + outcome.faults, 0);
+  assert.ok(faults >= 1_000, summary(outcomes));
+});
+
+Deno.test("one seed is one run: every message, byte and moment is the same again", async () => {
+  const first = await run(planOf(5));
+  await run(planOf(6));
+  const second = await run(planOf(5));
+  assert.deepEqual(
+    [second.fingerprint, second.convergedAfterMs, second.problems],
+    [first.fingerprint, first.convergedAfterMs, first.problems],
+  );
+  assert.notEqual(first.fingerprint, (await run(planOf(6))).fingerprint);
+});
+
+Deno.test("the oracle notices a lost event, a stale ref and an event nobody made", async () => {
+  const plan = { ...planOf(1), faults: 0, deletions: false };
+  await run(plan, {
+    inspect: async (evidence) => {
+      assert.deepEqual(await differences(evidence), []);
+      const machines = [...evidence.machines.values()];
+      const machine = machines.find(({ disk }) => disk.repositories.size > 0)!;
+      const issue = [...evidence.ledger.events.values()].find(({ event, told }) =>
+        event.kind === 1621 && told.get(machine.host) === "accepted"
+      )!.event;
+      await machine.store.commit({ removeEvents: [issue.id] });
+      await machine.store.commit({ insertEvents: [{ event: { ...issue, id: "f".repeat(64) } }] });
+      const repository = [...machine.disk.repositories.values()].find(({ refs }) =>
+        refs.size > 0
+      )!;
+      repository.refs.set("refs/heads/stale", [...repository.refs.values()][0]!);
+      const found = await differences(evidence);
+      assert.equal(found.length, 3, found.join("\n"));
+      assert.match(found[0]!, new RegExp(`lacks kind 1621 ${issue.id.slice(0, 8)}`));
+      assert.match(found[1]!, /which nobody made/);
+      assert.match(found[2]!, /has refs refs\/heads\/main=.*stale/);
+    },
+  });
+});
