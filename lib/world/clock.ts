@@ -9,7 +9,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some fixed moment; never jumps when the wall clock is set. Lengths are measured with it. */
   monotonic(): number;
-  /** Resolves after `ms` milliseconds, or at once (without error) when `signal` aborts. */
+  /** Resolves after at least `ms` milliseconds as `monotonic` counts them, or at once (without error) when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -25,12 +25,19 @@ export const systemClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
+      const due = performance.now() + ms;
       const done = () => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", done);
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      // The platform drops fractions of a millisecond: whoever waits for a moment must not wake before it.
+      const elapsed = () => {
+        const left = due - performance.now();
+        if (left > 0) timer = setTimeout(elapsed, Math.ceil(left));
+        else done();
+      };
+      let timer = setTimeout(elapsed, ms);
       signal?.addEventListener("abort", done, { once: true });
     }),
 };
