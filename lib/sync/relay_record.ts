@@ -27,6 +27,11 @@ export class RelayRecord implements Held {
   hadFailures = false;
   /** Some second held more events than the relay sends at once: a REQ cannot tell whether all came. */
   possiblyIncomplete = false;
+  /**
+   * The earliest `since` (seconds) of catch-ups that have not ended: what came after it may be missing,
+   * however long the relay was followed since then. Undefined when there is none.
+   */
+  unreadSince: number | undefined;
   /** Repairs since the last time everything was complete. */
   repairs = 0;
   readonly confirmed = itemSet();
@@ -61,6 +66,7 @@ export class RelayRecord implements Held {
     this.completedAt = undefined;
     this.hadFailures = false;
     this.possiblyIncomplete = false;
+    this.unreadSince = undefined;
   }
 
   /** Takes over what a finished batch brought. Items nobody wants any more are left out. */

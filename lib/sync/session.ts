@@ -67,7 +67,7 @@ export class Session {
     if (strategy === "fresh") this.#freshStart(false);
     else {
       const since = sinceOf(former.lastConnected!, clock.now(), settings.overlapSecs);
-      this.#quickReconnect(since);
+      this.#quickReconnect(Math.min(since, record.unreadSince ?? since));
     }
     this.#checkCompletion();
   }
@@ -257,6 +257,8 @@ export class Session {
   #fetch(purpose: Batch["purpose"], filters: readonly Filter[], options: HistoryOptions): void {
     if (filters.length === 0) return;
     const { items, covers, since, allowNegentropy = true } = options;
+    const { record } = this.#parts;
+    if (since !== undefined) record.unreadSince = Math.min(since, record.unreadSince ?? since);
     const batch = newBatch({
       purpose,
       filters: withSince(filters, since),
@@ -290,6 +292,7 @@ export class Session {
       record.confirm(batch, outcome, context.repos);
       if (outcome.result === "failed") this.#noteFailure(batch);
       else if (batch.purpose === "announcements") this.#logAnnouncements();
+      if (record.batches.values().every(({ isWhole }) => isWhole)) record.unreadSince = undefined;
     }
     if (record.batches.size > 0) return;
     if (this.#consolidation.isWaiting) this.#consolidate();

@@ -78,6 +78,35 @@ Deno.test("S-29 scenario S60: a wall clock set back or ahead during the cut chan
   }
 });
 
+Deno.test("S-29 a catch-up that was cut off begins again where the first one began", async () => {
+  await rig(async (bench) => {
+    const since = Math.floor(await cut(bench, 3_600_000) / 1000) - 900;
+    const peer = bench.world.peer(X);
+    for (let count = 0; count < 2; count++) {
+      await bench.clock.advance(3_600_000);
+      assert.equal(bench.status(X), "Syncing");
+      peer.link.lastFrameAt = bench.clock.now();
+      if (count === 1) peer.rule = () => "complete";
+      const links = peer.links.length;
+      peer.link.end();
+      await bench.clock.advance(30_000);
+      await bench.turn();
+      assert.equal(peer.links.length, links + 1);
+      assert.deepEqual([...new Set(historyOf(peer.link).map((filter) => filter.since))], [since]);
+    }
+    await bench.until(() => bench.status(X) === "Connected");
+    const later = Math.floor(await cut(bench, 3_600_000) / 1000) - 900;
+    assert.deepEqual([...new Set(historyOf(peer.link).map((filter) => filter.since))], [later]);
+  }, {
+    served: [FOO],
+    world: (world) => {
+      const peer = world.peer(X);
+      peer.rule = () => peer.links.length > 1 ? "wait" : "complete";
+    },
+    settings: { disconnectCheckMs: 600_000, purgatoryTimerMs: 600_000 },
+  });
+});
+
 Deno.test("S-31 S-33 scenario S05: a cut during layer 1 asks for it again without since, and for what was pending in full", async () => {
   await rig(async ({ clock, world, until, status, relay, turn }) => {
     const peer = world.peer(X);
