@@ -14,6 +14,8 @@ const FIRST_FREE_PORT = 1024;
 
 const NAME_SUFFIXES = [".localhost", ".local", ".internal"];
 const MAX_NAME = 253;
+/** curl takes a leading minus for the removal of a pinned address, so that a second DNS answer would count. */
+const LABEL = /^[a-z0-9_][a-z0-9_-]{0,62}$/;
 
 /** IPv4 ranges that are not the public internet (RFC 6890 and those it was extended by). */
 const IPV4_FORBIDDEN = prefixes<ipaddr.IPv4>([
@@ -96,7 +98,7 @@ export function addressProblem(address: string, own: ReadonlySet<string>): strin
 /** Why a DNS name must not be resolved: it can only mean something local. */
 export function nameProblem(name: string): string | undefined {
   const host = name.toLowerCase();
-  if (host.length > MAX_NAME || host.split(".").some((label) => label === "" || label.length > 63)) {
+  if (host.length > MAX_NAME || host.split(".").some((label) => !LABEL.test(label))) {
     return "not a host name";
   }
   if (!host.includes(".")) return "a name without a dot";

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { addressProblem } from "../../lib/outgoing/address_guard.ts";
-import { literalProblem } from "../../lib/outgoing/mod.ts";
+import { addressProblem, nameProblem } from "../../lib/outgoing/address_guard.ts";
+import { createNetwork, literalProblem } from "../../lib/outgoing/mod.ts";
+import { systemClock } from "../../lib/world/mod.ts";
+import { silentLog } from "../support/silent_log.ts";
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -164,5 +166,27 @@ Deno.test("S-24 P-77 P-78 what the text of a URL tells about it", () => {
   for (const [url, isRefused, isRefusedAnyway] of URLS) {
     assert.equal(literalProblem(url, false) !== undefined, isRefused, `${url} ${literalProblem(url, false)}`);
     assert.equal(literalProblem(url, true) !== undefined, isRefusedAnyway, `${url} when private is allowed`);
+  }
+});
+
+Deno.test("P-78 a host name git's HTTP client would not keep to its pinned address is none", async () => {
+  const names = ["-x.example.com", "+x.example.com", "*.example.com", "a,b.example.com", "a;b.example.com"];
+  for (const host of names) {
+    assert.equal(nameProblem(host), "not a host name", host);
+    for (const allowPrivate of [true, false]) {
+      const network = createNetwork({
+        allowPrivate,
+        ownAddresses: [],
+        clock: systemClock,
+        userAgent: "test",
+        log: silentLog,
+        resolve: () => Promise.resolve(["8.8.8.8"]),
+      });
+      const limits = { signal: new AbortController().signal, timeoutMs: 1_000 };
+      assert.equal((await network.pin(`http://${host}/r.git`, limits)).ok, false, host);
+    }
+  }
+  for (const host of ["a-b.example.com", "_git.example.com", "xn--bcher-kva.example", "1a.2b.org"]) {
+    assert.equal(nameProblem(host), undefined, host);
   }
 });
