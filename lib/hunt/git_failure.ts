@@ -19,6 +19,8 @@ export type GitFailure =
 const ABSENT = /(?:not our ref |want )([0-9a-f]{40})\b/;
 const POLICY = /does not allow request for unadvertised object/i;
 const LOCAL = /no space left|disk quota|unable to create|unable to write|cannot store|not a git repository/i;
+/** Text a server made git print: side band, and errors it names. */
+const REMOTE_LINE = /^.*\bremote(?: error)?:.*$/gim;
 const STATUS = /requested url returned error: (\d{3})/i;
 const TIMEOUT = /timed out|timeout|operation too slow/i;
 const REFUSED = /authentication failed|could not read username|repository not found|\bnot found\b/i;
@@ -37,8 +39,9 @@ export function readGitFailure({ stderr, stopped }: GitResult): GitFailure {
   if (status >= 500) return { type: "failed", result: "network" };
   if (status >= 400 || REFUSED.test(stderr)) return { type: "failed", result: "refused" };
   if (TIMEOUT.test(stderr)) return { type: "failed", result: "timeout" };
-  if (LOCAL.test(stderr)) return { type: "failed", result: "local" };
-  const category = classifyText(stderr);
+  const own = stderr.replace(REMOTE_LINE, "");
+  if (LOCAL.test(own)) return { type: "failed", result: "local" };
+  const category = classifyText(own);
   if (category === "dns_lookup_failed" || category === "tls_certificate_invalid") {
     return { type: "failed", result: "naughty", category };
   }

@@ -112,7 +112,6 @@ export class Searcher {
       obtained += outcome.obtained.size;
       isMarked = outcome.obtained.size === 0;
       if (!isMarked) seen = await this.#arrived(target);
-      if (outcome.result === "local") break;
     }
     if (seen && seen.missing.size > 0) this.#queueAt(queued, throttled, tried);
     if (isMarked) await this.#release(target);

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { readGitFailure } from "../../lib/hunt/git_failure.ts";
+import { engine } from "../support/engine.ts";
+import { declare, newSigner } from "../support/keys.ts";
+import { announced, hunting, T, tree } from "./hunt_support.ts";
+
+const result = (stderr: string) => ({ code: 128, stdout: new Uint8Array(), stderr, stopped: undefined });
+
+Deno.test("what a server says is never taken for a fault of this machine", () => {
+  const said = [
+    "fatal: remote error: upload-pack: No space left on device",
+    "remote: error: unable to create temporary file\nfatal: early EOF",
+    "remote: Disk quota exceeded\nfatal: unable to access 'http://x.org/r/': The requested URL returned error: 500",
+  ];
+  for (const stderr of said) {
+    const failure = readGitFailure(result(stderr));
+    assert.equal(failure.type === "failed" && failure.result, "network", stderr);
+  }
+  const ours = readGitFailure(result("error: unable to write file: No space left on device"));
+  assert.equal(ours.type === "failed" && ours.result, "local");
+});
+
+Deno.test("a server that provokes a fault here does not keep the others from being asked", () =>
+  engine((world) =>
+    hunting(world, async ({ remote, pass }) => {
+      const owner = newSigner();
+      const { path, refs } = await tree(world, "work");
+      const [bad, good] = ["https://bad.org/r", "https://good.org/r"] as const;
+      remote.answers.set(bad, () => Promise.resolve({ result: "local", text: "unable to create a ref" }));
+      remote.trees.set(good, path);
+      await world.sync(announced(owner, [bad, good]));
+      await world.sync(declare(owner, "repo", refs, { created_at: T }));
+      await pass(500);
+      assert.deepEqual(remote.asked.map(({ url }) => url), [bad, good]);
+    })
+  ));
