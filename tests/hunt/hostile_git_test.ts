@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { git, tryGit } from "../support/git_client.ts";
 import { readGitFailure } from "../../lib/hunt/git_failure.ts";
 import { engine } from "../support/engine.ts";
 import { declare, newSigner } from "../support/keys.ts";
 import { announced, hunting, T, tree } from "./hunt_support.ts";
+import { withRemote } from "./remote_support.ts";
 
 const result = (stderr: string) => ({ code: 128, stdout: new Uint8Array(), stderr, stopped: undefined });
 
@@ -19,6 +21,29 @@ Deno.test("what a server says is never taken for a fault of this machine", () =>
   const ours = readGitFailure(result("error: unable to write file: No space left on device"));
   assert.equal(ours.type === "failed" && ours.result, "local");
 });
+
+Deno.test("a server with cut-off history: nothing is called obtained that is not complete here", () =>
+  withRemote(async ({ peer, tree, fetch, refs, path, directory }) => {
+    const { path: work, commits } = await tree("full", ["1", "2", "3"]);
+    await git(
+      work,
+      "clone",
+      "-q",
+      "--bare",
+      "--depth",
+      "1",
+      `file://${work}/.git`,
+      `${directory}/peers/cut.git`,
+    );
+    const tip = commits[2]!;
+    const outcome = await fetch(peer().url("cut.git"), [tip]);
+    const { result, obtained, absent } = outcome;
+    assert.deepEqual([result, [...obtained], [...absent]], ["nothing", [], [tip]], outcome.text);
+    const old = await fetch(peer({ protocol0: true }).url("cut.git"), [tip]);
+    assert.deepEqual([old.result, old.obtained.size], ["network", 0]);
+    assert.deepEqual(await refs(), {});
+    assert.notEqual((await tryGit(path, "cat-file", "-e", commits[0]!)).code, 0);
+  }));
 
 Deno.test("a server that provokes a fault here does not keep the others from being asked", () =>
   engine((world) =>
