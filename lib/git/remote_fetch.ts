@@ -26,6 +26,8 @@ export interface RemoteOptions {
 
 /** Most output of a listing of refs. */
 const MAX_LISTING_BYTES = 16 << 20;
+/** Refs of a listing that are read: all at once, so that more would stop everything else. */
+const MAX_LISTED_REFS = 50_000;
 
 /** True when this git connects to given addresses only; an older one asks DNS again by itself. */
 export function canPinAddresses(git: Pick<Git, "version">): boolean {
@@ -73,7 +75,7 @@ export async function fetchRemote(
   });
 }
 
-/** Object id by full name of every ref a server advertises; undefined when it does not say. */
+/** Object id by full name of the refs a server advertises, the first of very many; undefined when it does not say. */
 export async function listRemote(
   git: Git,
   remote: RemoteRepository,
@@ -90,7 +92,7 @@ export async function listRemote(
   );
   if (result.code !== 0 || result.stopped) return undefined;
   const refs = new Map<string, string>();
-  for (const line of new TextDecoder().decode(result.stdout).split("\n")) {
+  for (const line of new TextDecoder().decode(result.stdout).split("\n", MAX_LISTED_REFS)) {
     const [oid, name] = line.split("\t");
     if (oid !== undefined && name !== undefined && isOid(oid) && isValidRefName(name)) refs.set(name, oid);
   }

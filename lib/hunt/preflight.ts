@@ -6,6 +6,8 @@ import { HUNT } from "./durations.ts";
 
 /** What the first request to a clone URL is answered with, at most, in bytes. */
 export const MAX_PREFLIGHT_BYTES = 16 << 20;
+/** Lines of it that are read: all at once, so that more would stop everything else. */
+const MAX_LINES = 50_000;
 /** As git builds it: a query in the clone URL goes on. */
 const SUFFIX = /\/info\/refs[?&]service=git-upload-pack$/;
 const CONTENT_TYPE = "application/x-git-upload-pack-advertisement";
@@ -87,13 +89,20 @@ function retryAfter(value: string | null, now: number): number {
   return Number.isNaN(asked) ? HUNT.retryAfterMs : Math.min(Math.max(asked, 0), HUNT.longestRetryAfterMs);
 }
 
-/** Refs of a protocol 0 or 1 advertisement; undefined for protocol 2, which lists none here. */
+/** Refs of a protocol 0 or 1 advertisement, the first of very many; undefined for protocol 2, which lists none here. */
 function advertisedRefs(body: Uint8Array): ReadonlyMap<string, string> | undefined {
-  const text = new TextDecoder().decode(body);
+  const decoder = new TextDecoder();
   const refs = new Map<string, string>();
-  for (const line of text.split("\n")) {
-    if (/^(?:0000)?[0-9a-f]{4}version 2$/.test(line)) return undefined;
-    const [, oid, name] = /^(?:0000)?[0-9a-f]{4}([0-9a-f]{40}) ([^\0]+)/.exec(line) ?? [];
+  let flushes = 0;
+  for (let at = 0, left = MAX_LINES; left > 0; left--) {
+    const digits = decoder.decode(body.subarray(at, at + 4));
+    const length = /^[0-9a-f]{4}$/.test(digits) ? parseInt(digits, 16) : -1;
+    // One behind the name of the service, one at the end.
+    if (length < 4 && (length !== 0 || ++flushes === 2)) break;
+    const line = decoder.decode(body.subarray(at + 4, at + length));
+    at += Math.max(length, 4);
+    if (line === "version 2\n" || line === "version 2") return undefined;
+    const [, oid, name] = /^([0-9a-f]{40}) ([^\0\n]+)/.exec(line) ?? [];
     if (oid !== undefined && name !== undefined && isOid(oid) && isValidRefName(name)) refs.set(name, oid);
   }
   return refs;
