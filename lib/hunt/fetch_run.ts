@@ -227,7 +227,7 @@ export class FetchRun {
       this.#bytes = Math.max(this.#bytes, await packBytesBeyond(this.#path, before));
       if (clock.monotonic() >= this.#endsAt) this.#end("timeout");
       else if (maxBytes > 0 && this.#bytes > maxBytes) this.#end("too_large");
-      else if (!await settings.hasSpace()) this.#end("local");
+      else if (!await settings.hasSpace().catch(() => false)) this.#end("local");
     }
   }
 

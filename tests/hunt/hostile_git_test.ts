@@ -59,3 +59,18 @@ Deno.test("a server that provokes a fault here does not keep the others from bei
       assert.deepEqual(remote.asked.map(({ url }) => url), [bad, good]);
     })
   ));
+
+Deno.test("free space that cannot be measured ends the fetch, not the process", () =>
+  withRemote(async ({ peer, tree, fetch }) => {
+    const { commits } = await tree("a", ["1"]);
+    const hanging = peer({
+      answer: (request) =>
+        request.method !== "POST"
+          ? undefined
+          : new Promise<Response>((resolve) =>
+            request.signal.addEventListener("abort", () => resolve(new Response()))
+          ),
+    });
+    const { result } = await fetch(hanging.url("a/.git"), commits);
+    assert.equal(result, "local");
+  }, { hasSpace: () => Promise.reject(new Error("statfs: input/output error")) }));
