@@ -51,6 +51,7 @@ class Engine implements SyncEngine {
   #work: Promise<unknown> = Promise.resolve();
   #isLoaded = false;
   #hasExcess = false;
+  #isDeriveDue = false;
 
   constructor(parts: SyncParts) {
     this.#parts = parts;
@@ -283,12 +284,22 @@ class Engine implements SyncEngine {
     return actor;
   }
 
-  /** A relay left: whoever wants it again, or waits for its place, gets it right here. */
+  /** A relay left: whoever wants it again, or waits for its place, gets it right after this step. */
   #removed(record: RelayRecord): void {
     this.#actors.delete(record.url);
     if (this.#stop.signal.aborted) {
       if (this.#actors.size === 0) this.#allDropped.resolve();
-    } else this.#derive();
+    } else this.#deriveSoon();
+  }
+
+  /** Once, however many relays leave in the same step. */
+  #deriveSoon(): void {
+    if (this.#isDeriveDue) return;
+    this.#isDeriveDue = true;
+    queueMicrotask(() => {
+      this.#isDeriveDue = false;
+      this.#derive();
+    });
   }
 
   #isWanted(record: RelayRecord): boolean {

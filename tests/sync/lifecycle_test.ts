@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { NOW } from "../store/fixtures.ts";
 import { announcement, ref, rig } from "./support.ts";
 
 const B = "wss://bootstrap.example";
@@ -329,4 +330,29 @@ Deno.test("a bootstrap relay without anything for us leads to a hint", async () 
     await until(() => status(B) === "Connected");
     assert.ok(!log.records.some(({ message }) => message.includes(hint)));
   }, { settings: BOOTSTRAP, served: [announcement(1, "foo", [X])] });
+});
+
+Deno.test("S-18 however many relays leave at once, what is wanted is worked out once", async () => {
+  const many = Array.from({ length: 19 }, (_, index) => `wss://r${index}.example`);
+  let judged = 0;
+  await rig(async ({ clock, until, status, serve, sync, turn }) => {
+    await until(() => status(X) === "Connected");
+    await serve(announcement(1, "foo", [X], { created_at: NOW + 1 }));
+    await clock.advance(61_000);
+    await turn();
+    judged = 0;
+    await until(({ relays }) => relays.size === 1);
+    assert.ok(judged <= 2, `${judged} times`);
+    assert.equal(sync.snapshot().relays.has(X), true);
+  }, {
+    served: [announcement(1, "foo", [X, ...many])],
+    world: (world) => many.forEach((url) => world.peer(url).dial = "network"),
+    parts: {
+      literalProblem: (url) => {
+        if (url === X) judged++;
+        return undefined;
+      },
+    },
+    settings: { purgatoryTimerMs: 600_000 },
+  });
 });
