@@ -11,8 +11,7 @@ import {
 import type { CurationRules } from "../../lib/policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
 import { openStore, type Store } from "../../lib/store/mod.ts";
-import { createOpenLink } from "../../lib/sync/link.ts";
-import { startSync, type SyncEngine } from "../../lib/sync/mod.ts";
+import { createOpenLink, startSync, type SyncEngine } from "../../lib/sync/mod.ts";
 import type { SyncSettings } from "../../lib/sync/ports.ts";
 import { KeyedLock, type Random, systemClock } from "../../lib/world/mod.ts";
 import { OPEN } from "../policy/support.ts";
@@ -23,6 +22,9 @@ import { SteppingClock } from "./stepping_clock.ts";
 import { SyncCounts } from "./sync_counts.ts";
 import { DOMAIN, markVerifier } from "./sync_events.ts";
 import { PRODUCTION } from "./sync_settings.ts";
+
+/** The secret key of the relay under test. */
+export const RELAY_KEY = new Uint8Array(32).fill(7);
 
 /** How a world differs from production. */
 export interface WorldOptions {
@@ -50,10 +52,7 @@ export interface World extends Surroundings {
   readonly repositories: Repositories;
   readonly gate: StatePushGate;
   readonly sweep: Sweep;
-  readonly locks: KeyedLock;
-  readonly parts: ReleaseParts;
   readonly counts: SyncCounts;
-  readonly naughty: NaughtyList;
   readonly log: LineLog;
   /** Every event subscribers were told about, in order. */
   readonly notified: NostrEvent[];
@@ -144,7 +143,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
     network,
     admit: (event, relay) => intake.admit(event, "sync", relay),
     store,
-    secretKey: new Uint8Array(32).fill(7),
+    secretKey: RELAY_KEY,
     settings,
     clock,
     random,
@@ -160,10 +159,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
     repositories,
     gate,
     sweep: new Sweep(parts, locks, 90 * 86_400_000),
-    locks,
-    parts,
     counts,
-    naughty,
     log,
     notified,
     busy,

@@ -6,7 +6,7 @@ import { scenario } from "./support.ts";
 const stranger = new Author();
 
 scenario(
-  "S-35 S-38 scenario S39: 120 repositories in 10 min: never above the budget, one consolidation a minute, no live event lost",
+  "S-38 scenario S39: 120 repositories in 10 min: never above the budget, one consolidation a minute, no live event lost",
   async (story) => {
     const source = story.peer("source");
     const first = await story.repo("first", { relays: [source.url] });
@@ -30,7 +30,7 @@ scenario(
 );
 
 scenario(
-  "S-35 S-45 scenario S40: a set of over 130 filters is packed into live REQs without a consolidation loop",
+  "scenario S40: a set of over 130 filters is packed into live REQs without a consolidation loop",
   async (story) => {
     const source = story.peer("source");
     const repos = [];

@@ -134,7 +134,7 @@ for (
   ] as const
 ) {
   scenario(
-    `S-21 S-33 scenario S06: a cut ${where} leaves no batch, and the next connection completes`,
+    `S-33 scenario S06: a cut ${where} leaves no batch, and the next connection completes`,
     async (story) => {
       const source = story.peer("source");
       const repo = await story.repo("alpha", { relays: [source.url] });

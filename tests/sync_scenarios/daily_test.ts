@@ -3,7 +3,7 @@ import { Author, issue } from "../support/sync_events.ts";
 import { scenario } from "./support.ts";
 
 scenario(
-  "S-39 S-40 S-41 scenario S56: a back-dated event is missed by catch-up and found by the daily run, which drops nobody",
+  "S-40 S-41 scenario S56: a back-dated event is missed by catch-up and found by the daily run, which drops nobody",
   async (story) => {
     const [source, other] = [story.peer("source"), story.peer("other")];
     const repo = await story.repo("alpha", { relays: [source.url, other.url] });

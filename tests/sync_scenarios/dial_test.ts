@@ -83,7 +83,7 @@ const FAULTS: readonly (readonly [string, NetworkFault, string, string | undefin
 ];
 
 scenario(
-  "S-102 S-103 scenario S61: lasting faults are listed by category, held from the third on, and tried again after 12 h",
+  "S-103 scenario S61: lasting faults are listed by category, held from the third on, and tried again after 12 h",
   async (story) => {
     const peers = FAULTS.map(([name, fault, text]) => {
       const peer = story.peer(name);

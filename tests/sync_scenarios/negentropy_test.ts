@@ -25,7 +25,7 @@ const opens = ({ log }: Elsewhere, from = 0) => log.of("us", "NEG-OPEN", from);
 const verdict = (story: Story, source: Elsewhere) => story.inspect(source)?.memory.negentropy;
 
 scenario(
-  "S-53 S-62 scenario S29: a NOTICE about an unknown envelope starts REQ within 100 ms, for good",
+  "S-62 scenario S29: a NOTICE about an unknown envelope starts REQ within 100 ms, for good",
   async (story) => {
     const { source, issues } = await negotiating(story, { negentropy: "notice" });
     await story.connected(source);
@@ -42,7 +42,7 @@ scenario(
 );
 
 scenario(
-  "S-63 S-64 scenario S30: NEG-OPEN without an answer becomes REQ after 10 s; the second time is a verdict",
+  "S-63 scenario S30: NEG-OPEN without an answer becomes REQ after 10 s; the second time is a verdict",
   async (story) => {
     const { source, issues } = await negotiating(story, { negentropy: "silent" });
     await story.connected(source);
@@ -63,7 +63,7 @@ scenario(
 
 for (const negentropy of ["garbage", "endless"] as const) {
   scenario(
-    `S-64 scenario S31: ${negentropy} negotiation messages lead to REQ and a verdict`,
+    `scenario S31: ${negentropy} negotiation messages lead to REQ and a verdict`,
     async (story) => {
       const { source, issues } = await negotiating(story, { negentropy });
       await story.connected(source, 300_000);
@@ -134,7 +134,7 @@ scenario(
 );
 
 scenario(
-  "S-53 S-65 scenario S34: NEG-ERR blocked halves the time range until the sets are small enough",
+  "scenario S34: NEG-ERR blocked halves the time range until the sets are small enough",
   async (story) => {
     const source = story.peer("source");
     source.peer.quirks = { maxNegotiated: 60 };
@@ -153,7 +153,7 @@ scenario(
   },
 );
 
-scenario("S-54 S-55 S-57 with equal data on both sides no event is transferred", async (story) => {
+scenario("S-54 with equal data on both sides no event is transferred", async (story) => {
   const source = story.peer("source");
   const repo = await story.repo("alpha", { relays: [source.url] });
   const issues = manyIssues(stranger, repo.address, 300);
@@ -172,7 +172,7 @@ scenario("S-53 without negentropy by configuration no NEG-OPEN is sent", async (
   deepStrictEqual(opens(source), []);
 }, { settings: { disableNegentropy: true } });
 
-scenario("S-53 S-65 a negotiation that fails for one filter leaves the others negotiated", async (story) => {
+scenario("S-65 a negotiation that fails for one filter leaves the others negotiated", async (story) => {
   const source = story.peer("source");
   source.peer.rules.push({
     when: (message) => message[0] === "NEG-OPEN" && "#A" in (message[2] as object),

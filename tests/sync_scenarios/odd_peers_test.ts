@@ -29,7 +29,7 @@ async function livesOn(story: Story, { peer }: Elsewhere, { address }: Hosted): 
 
 for (const quirk of ["storedForLimitZero", "refusesLimitZero"] as const) {
   scenario(
-    `S-45 a peer that ${quirk}: live subscriptions ask since now instead, also after a reconnect`,
+    `a peer that ${quirk}: live subscriptions ask since now instead, also after a reconnect`,
     async (story) => {
       const { source, repo, issues } = await odd(story, { [quirk]: true });
       story.start();
@@ -50,7 +50,7 @@ for (const quirk of ["storedForLimitZero", "refusesLimitZero"] as const) {
 }
 
 scenario(
-  "S-66 a peer that accepts only 8 subscriptions without saying so is followed within that budget",
+  "a peer that accepts only 8 subscriptions without saying so is followed within that budget",
   async (story) => {
     const { source, repo, issues } = await odd(story, { maxSubscriptions: 8 });
     for (let index = 0; index < 10; index++) await story.repo(`r${index}`, { relays: [source.url] });
@@ -113,7 +113,7 @@ scenario(
 );
 
 scenario(
-  "S-68 a live subscription refused for good is not opened again on this connection",
+  "a live subscription refused for good is not opened again on this connection",
   async (story) => {
     const { source, issues } = await odd(story, {});
     source.peer.rules.push(closed(liveReq((filter) => "#A" in filter), "restricted: members only"));

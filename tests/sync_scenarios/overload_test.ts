@@ -12,13 +12,15 @@ let isSlow = false;
 
 /** Every commit takes its time; reading does not. */
 function slowCommits(store: Store, clock: SteppingClock): Store {
+  /** What is submitted while the disk turns is written together. */
+  let disk: Promise<void> | undefined;
   return new Proxy(store, {
     get: (object, name) => {
       const value: unknown = Reflect.get(object, name, object);
       if (typeof value !== "function") return value;
       if (name !== "commit") return value.bind(object);
       return async (...args: unknown[]) => {
-        if (isSlow) await clock.sleep(STORE_LATENCY_MS);
+        if (isSlow) await (disk ??= clock.sleep(STORE_LATENCY_MS).finally(() => disk = undefined));
         return await value.apply(object, args);
       };
     },

@@ -26,7 +26,7 @@ function pages({ log }: Elsewhere) {
 }
 
 scenario(
-  "S-46 S-47 S-53 scenario S35: 1,000 events by pages of 100; each until is the previous minimum",
+  "S-47 scenario S35: 1,000 events by pages of 100; each until is the previous minimum",
   async (story) => {
     const { source, issues } = await paged(
       story,
@@ -107,7 +107,7 @@ scenario(
   },
 );
 
-scenario("S-46 S-66 limits of the peer's NIP-11 document are obeyed", async (story) => {
+scenario("S-66 limits of the peer's NIP-11 document are obeyed", async (story) => {
   const { source, issues } = await paged(story, {
     cap: 40,
     maxSubscriptions: 12,

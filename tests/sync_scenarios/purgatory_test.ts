@@ -7,7 +7,7 @@ const BOOTSTRAP = { settings: { bootstrapRelays: ["wss://source.example"] } };
 const REFS = { "refs/heads/main": "1".repeat(40) };
 
 scenario(
-  "S-2 S-4 S-34 scenario S46: an announcement in purgatory opens only a state filter; promotion opens the others within K1 + 1 s",
+  "S-4 S-34 scenario S46: an announcement in purgatory opens only a state filter; promotion opens the others within K1 + 1 s",
   async (story) => {
     const source = story.peer("source");
     const owner = new Author();
@@ -118,7 +118,7 @@ scenario(
 );
 
 scenario(
-  "S-3 scenario S67: a replay of a waiting announcement, or an older copy of it, changes nothing",
+  "scenario S67: a replay of a waiting announcement, or an older copy of it, changes nothing",
   async (story) => {
     const [source, replay] = [story.peer("source"), story.peer("replay")];
     const owner = new Author();

@@ -7,7 +7,7 @@ const BOOTSTRAP = { settings: { bootstrapRelays: ["wss://source.example"] } };
 
 for (const count of [1, 3]) {
   scenario(
-    `S-90 S-93 scenario S42: ${count} maintainers' refused announcements are stored within 1 s of the owner's promotion by push`,
+    `S-93 scenario S42: ${count} maintainers' refused announcements are stored within 1 s of the owner's promotion by push`,
     async (story) => {
       const source = story.peer("source");
       const owner = new Author();
@@ -135,7 +135,7 @@ scenario(
 );
 
 scenario(
-  "S-97 scenario S65: an archive takes what does not list us, and discovers its relays",
+  "scenario S65: an archive takes what does not list us, and discovers its relays",
   async (story) => {
     const source = story.peer("source");
     const further = story.peer("further");
@@ -175,7 +175,7 @@ scenario(
 );
 
 scenario(
-  "S-84 scenario S12: a source that returns with an empty database takes nothing away",
+  "scenario S12: a source that returns with an empty database takes nothing away",
   async (story) => {
     const source = story.peer("source");
     const repo = await story.repo("alpha", { relays: [source.url] });

@@ -39,13 +39,13 @@ async function shapes(story: Story, quirks: Quirks, when: "live" | "before"): Pr
   } else await story.arrive(events, 60_000);
 }
 
-scenario("S-45 scenario S57: every shape of reference arrives live", (story) => shapes(story, {}, "live"));
+scenario("scenario S57: every shape of reference arrives live", (story) => shapes(story, {}, "live"));
 scenario(
-  "S-32 S-53 scenario S57: every shape of reference arrives by negentropy",
+  "scenario S57: every shape of reference arrives by negentropy",
   (story) => shapes(story, {}, "before"),
 );
 scenario(
-  "S-32 scenario S57: every shape of reference arrives by REQ",
+  "scenario S57: every shape of reference arrives by REQ",
   (story) => shapes(story, { negentropy: "notice" }, "before"),
 );
 
@@ -76,7 +76,7 @@ scenario(
 );
 
 scenario(
-  "S-88 scenario S68: a comment older than its issue's Layer 3 subscription arrives by history",
+  "scenario S68: a comment older than its issue's Layer 3 subscription arrives by history",
   async (story) => {
     const source = story.peer("source");
     const repo = await story.repo("alpha", { relays: [source.url] });

@@ -3,7 +3,7 @@ import { Author, issue, manyIssues } from "../support/sync_events.ts";
 import { atOnce, scenario, type Story } from "./support.ts";
 
 scenario(
-  "S-25 S-29 scenario S07: a black hole of 10 min is noticed within 80 s, and catch-up covers the silent time",
+  "S-25 scenario S07: a black hole of 10 min is noticed within 80 s, and catch-up covers the silent time",
   async (story) => {
     const source = story.peer("source");
     const repo = await story.repo("alpha", { relays: [source.url] });
@@ -54,7 +54,7 @@ scenario(
 );
 
 scenario(
-  "S-51 scenario S09: 2,000 events of 2 KiB over 20 KiB/s complete without a false stall, and nobody else waits",
+  "scenario S09: 2,000 events of 2 KiB over 20 KiB/s complete without a false stall, and nobody else waits",
   async (story) => {
     const slow = story.peer("slow");
     const quick = story.peer("quick");
@@ -101,12 +101,12 @@ async function healthyBesides(story: Story, sick: readonly ("dial" | "negotiatio
 }
 
 let alone = 0;
-scenario("S-88 scenario S66: one relay alone, for comparison", async (story) => {
+scenario("scenario S66: one relay alone, for comparison", async (story) => {
   alone = await healthyBesides(story, []);
 });
 
 scenario(
-  "S-14 S-26 scenario S66: relays that hang in the dial or in a negotiation do not delay a healthy one",
+  "S-26 scenario S66: relays that hang in the dial or in a negotiation do not delay a healthy one",
   async (story) => {
     const together = await healthyBesides(story, [...Array<"dial">(10).fill("dial"), "negotiation"]);
     ok(together - alone <= 100, `${together} ms against ${alone} ms alone`);

@@ -163,7 +163,12 @@ export class Story {
 
   /** Waits until all are served. */
   async arrive(events: readonly NostrEvent[], ms = 120_000): Promise<void> {
-    await this.until(`${events.length} events served`, () => this.has(...events), ms);
+    const missing = [...events];
+    const areServed = async () => {
+      while (missing.length > 0 && await this.has(missing.at(-1)!)) missing.pop();
+      return missing.length === 0;
+    };
+    await this.until(`${events.length} events served`, areServed, ms);
   }
 
   /** Waits until an event waits in purgatory. */

@@ -3,7 +3,7 @@ import { announcement, Author, DOMAIN, issue } from "../support/sync_events.ts";
 import { scenario } from "./support.ts";
 
 scenario(
-  "S-7 S-18 S-19 S-20 scenario S50: a relay that a replacement no longer lists is dropped after two checks, and comes back when listed",
+  "S-7 S-18 S-107 scenario S50: a relay that a replacement no longer lists is dropped after two checks, and comes back when listed",
   async (story) => {
     const [kept, dropped] = [story.peer("kept"), story.peer("dropped")];
     const repo = await story.repo("alpha", { relays: [kept.url, dropped.url] });
@@ -31,7 +31,7 @@ scenario(
 );
 
 scenario(
-  "S-6 S-107 scenario S51: a deleted announcement takes its entry, root events and relay along",
+  "S-6 scenario S51: a deleted announcement takes its entry, root events and relay along",
   async (story) => {
     const [one, two] = [story.peer("one"), story.peer("two")];
     const alpha = await story.repo("alpha", { relays: [one.url, two.url] });
@@ -129,7 +129,7 @@ scenario("S-24 scenario S54: they are dialled where the operator allows it", asy
 }, { allowPrivate: true, endsUnsettled: true });
 
 scenario(
-  "S-17 scenario S55: of 500 relays in one announcement 20 count, and in all no more than allowed, the bootstrap relay first",
+  "scenario S55: of 500 relays in one announcement 20 count, and in all no more than allowed, the bootstrap relay first",
   async (story) => {
     const bootstrap = story.peer("bootstrap");
     const popular = story.peer("popular");
