@@ -55,7 +55,7 @@ export async function fetchRemote(
   const lines = specs.filter(isSafe).map(({ from, to }) => `+${from}:${to}\n`);
   return await git.run([
     `--git-dir=${path}`,
-    ...settings(remote, options),
+    ...settings(remote, options, specs.every(({ from }) => isOid(from)) ? 2 : 0),
     "fetch",
     "--quiet",
     "--no-tags",
@@ -82,7 +82,7 @@ export async function listRemote(
   options: RemoteOptions,
 ): Promise<ReadonlyMap<string, string> | undefined> {
   const result = await git.run(
-    [...settings(remote, options), "ls-remote", "--quiet", "--refs", "--end-of-options", remote.url],
+    [...settings(remote, options, 0), "ls-remote", "--quiet", "--refs", "--end-of-options", remote.url],
     {
       timeoutMs: options.timeoutMs,
       allowProtocol: "http:https",
@@ -105,15 +105,20 @@ function isSafe({ from, to }: FetchSpec): boolean {
     valid(to);
 }
 
+/**
+ * Whoever asks for refs asks by protocol 0: git takes that answer as one text, whose size the limit of
+ * allocations ends, but a listing of protocol 2 ref by ref for as long as the server goes on.
+ */
 function settings(
   { url, addresses }: RemoteRepository,
   { stalledMs, userAgent }: RemoteOptions,
+  version: 0 | 2,
 ): readonly string[] {
   const { hostname, port, protocol } = new URL(url);
   const entry = `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
   const bracketed = addresses.map((address) => address.includes(":") ? `[${address}]` : address);
   return [
-    "protocol.version=2",
+    `protocol.version=${version}`,
     "http.followRedirects=false",
     // Without a leading plus the entry never times out: there is no second DNS answer.
     ...(hostname.startsWith("[") ? [] : [`http.curloptResolve=${entry}:${bracketed.join(",")}`]),

@@ -57,6 +57,9 @@ function durability(version: GitVersion): [string, string][] {
     : [["core.fsyncObjectFiles", "true"]];
 }
 
+/** For children that talk to strangers: endless answers and the counts in pack headers otherwise take all memory. */
+const LARGEST_ALLOCATION = "1g";
+
 /** The whole environment of a git child; nothing is inherited. */
 export function gitEnvironment(options: {
   readonly searchPath: string;
@@ -76,6 +79,7 @@ export function gitEnvironment(options: {
     GIT_ALLOW_PROTOCOL: options.allowProtocol ?? "none",
     GIT_CONFIG_COUNT: String(options.settings.length),
   };
+  if (options.allowProtocol === "http:https") environment.GIT_ALLOC_LIMIT = LARGEST_ALLOCATION;
   options.settings.forEach(([key, value], index) => {
     environment[`GIT_CONFIG_KEY_${index}`] = key;
     environment[`GIT_CONFIG_VALUE_${index}`] = value;

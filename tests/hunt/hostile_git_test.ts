@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { git, tryGit } from "../support/git_client.ts";
+import { gitEnvironment } from "../../lib/git/settings.ts";
 import { readGitFailure } from "../../lib/hunt/git_failure.ts";
 import { engine } from "../support/engine.ts";
 import { declare, newSigner } from "../support/keys.ts";
@@ -74,3 +75,32 @@ Deno.test("free space that cannot be measured ends the fetch, not the process", 
     const { result } = await fetch(hanging.url("a/.git"), commits);
     assert.equal(result, "local");
   }, { hasSpace: () => Promise.reject(new Error("statfs: input/output error")) }));
+
+Deno.test("a server is never asked for a list of refs that git would read without end", () =>
+  withRemote(async ({ peer, tree, fetch }) => {
+    const { commits } = await tree("a", ["1", "2"]);
+    const bodies: string[] = [];
+    const refusing = peer({
+      answer: (request, path) => {
+        if (request.method !== "POST" || request.headers.get("git-protocol") !== "version=2") {
+          return undefined;
+        }
+        return request.text().then((body) => {
+          bodies.push(body);
+          const text = `ERR upload-pack: Server does not allow request for unadvertised object ${commits[0]}`;
+          return new Response((text.length + 4).toString(16).padStart(4, "0") + text, {
+            headers: { "content-type": path.replace(/.*\//, "application/x-") + "-result" },
+          });
+        });
+      },
+    });
+    const { obtained } = await fetch(refusing.url("a/.git"), commits);
+    assert.ok(bodies.length > 0 && bodies.every((body) => body.includes("command=fetch")), bodies.join("\n"));
+    assert.deepEqual(obtained, new Set(commits), "by the old protocol");
+  }));
+
+Deno.test("a child that talks to strangers cannot take all memory", () => {
+  const options = { searchPath: "/bin", homePath: "/", settings: [] };
+  assert.equal(gitEnvironment({ ...options, allowProtocol: "http:https" }).GIT_ALLOC_LIMIT, "1g");
+  assert.equal(gitEnvironment(options).GIT_ALLOC_LIMIT, undefined);
+});
