@@ -3,9 +3,13 @@ import type { HistoryContext, HistoryScope } from "./history_context.ts";
 import { IdFetch } from "./history_ids.ts";
 import { fetchPages } from "./history_pages.ts";
 import { negotiate, type Negotiated } from "./negotiation.ts";
+import { ListedIds } from "./negotiation_room.ts";
 import { maxFilterLength } from "./peer_budget.ts";
 import type { HistoryOutcome, HistoryRequest } from "./ports.ts";
 import { splitToFit } from "./wire_filter.ts";
+
+/** Ids that may be listed for one history; filters that list more are paged. */
+const MAX_LISTED = 300_000;
 
 /** Part of a filter of the request, small enough for one message. */
 interface Piece {
@@ -28,7 +32,12 @@ export class HistoryBatch {
   constructor(context: HistoryContext, request: HistoryRequest) {
     this.#context = context;
     this.#request = request;
-    this.#scope = { context, progress: request.progress, signal: this.#ended.signal };
+    this.#scope = {
+      context,
+      progress: request.progress,
+      listed: new ListedIds(context.listed, MAX_LISTED),
+      signal: this.#ended.signal,
+    };
   }
 
   /** Runs to the end, or to {@link drop}. Never rejects. */
@@ -68,6 +77,8 @@ export class HistoryBatch {
     } catch (error) {
       this.#context.log.error("a history failed", { relay: this.#context.url, error: String(error) });
       for (const filter of this.#request.filters) this.#failed.add(filter);
+    } finally {
+      this.#scope.listed.end();
     }
   }
 

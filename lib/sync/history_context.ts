@@ -5,7 +5,7 @@ import type { PageCaps } from "./history_paging.ts";
 import type { HistoricMeter } from "./link_gate.ts";
 import type { LinkIntake } from "./link_intake.ts";
 import type { LinkWire } from "./link_wire.ts";
-import type { NegotiationRoom } from "./negotiation_room.ts";
+import type { ListedIds, NegotiationRoom } from "./negotiation_room.ts";
 import type { PeerBounds } from "./peer_budget.ts";
 import type { BatchProgress, PeerMemory, SyncSettings } from "./ports.ts";
 
@@ -23,7 +23,10 @@ export interface HistoryContext {
   readonly wire: LinkWire;
   readonly intake: LinkIntake;
   readonly meter: HistoricMeter;
+  /** Of our sets. */
   readonly room: NegotiationRoom;
+  /** Of the ids peers list. */
+  readonly listed: NegotiationRoom;
   readonly caps: PageCaps;
   bounds(): PeerBounds;
   /** The peer asked us to slow down; the meter is held when this returns. */
@@ -45,6 +48,7 @@ export interface HistoryContext {
 export interface HistoryScope {
   readonly context: HistoryContext;
   readonly progress: BatchProgress;
+  readonly listed: ListedIds;
   /** Ends the history; its outcome is then `dropped`. */
   readonly signal: AbortSignal;
 }

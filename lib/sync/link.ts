@@ -8,6 +8,8 @@ export type { LinkParts } from "./link_parts.ts";
 
 /** Items in the sets of all negotiations: some 170 MB. */
 const NEGOTIATED_ITEMS = 4_000_000;
+/** Ids that peers listed and that are to be fetched: some 300 MB. */
+const LISTED_IDS = 600_000;
 const MAX_WARNED = 1_000;
 /** Larger messages end a connection; events above the configured size are merely dropped. */
 const LEAST_MESSAGE_BYTES = 16 << 20;
@@ -19,6 +21,7 @@ export function createOpenLink(parts: LinkParts): OpenLink {
     ...parts,
     admit: (event, relay) => parts.admit(event, relay),
     room: new NegotiationRoom(NEGOTIATED_ITEMS),
+    listed: new NegotiationRoom(LISTED_IDS),
     arrivals: new Arrivals(),
     warnOnce(url, message, reason) {
       if (warned.has(url) || warned.size >= MAX_WARNED) return;

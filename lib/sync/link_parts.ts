@@ -27,7 +27,10 @@ export interface LinkParts {
 
 /** What all links of one process share. */
 export interface SharedParts extends LinkParts {
+  /** Of our sets. */
   readonly room: NegotiationRoom;
+  /** Of the ids peers list. */
+  readonly listed: NegotiationRoom;
   readonly arrivals: Arrivals;
   /** Logs a warning about a relay once per process. */
   warnOnce(url: string, message: string, reason: string): void;

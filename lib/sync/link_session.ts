@@ -121,6 +121,7 @@ export class Link implements PeerLink {
       intake: this.#intake,
       meter: this.#meter,
       room: parts.room,
+      listed: parts.listed,
       caps: new PageCaps(
         () => this.#bounds().pageThreshold,
         () => this.#bounds().knowsPageLimit,

@@ -29,8 +29,6 @@ type Reply = { readonly hex: string } | Exchange;
 
 /** Largest set of ours that is negotiated at once. */
 const MAX_ITEMS = 500_000;
-/** More ids than this are not fetched one by one. */
-const MAX_NEEDED = 1_000_000;
 const MAX_ROUNDS = 100;
 const MAX_STALLED_ROUNDS = 3;
 const LEAST_FRAME = 4_096;
@@ -124,7 +122,6 @@ class Conversation implements WireNegotiation {
       const question = await this.#evaluate(reply.hex);
       if (question === undefined) return { end: "complete", ids: [...this.#needed] };
       if (typeof question !== "string") return question;
-      if (this.#needed.size > MAX_NEEDED) return { end: "failed" };
       stalled = this.#needed.size > known || question !== previous ? 0 : stalled + 1;
       if (stalled >= MAX_STALLED_ROUNDS) return { end: "unsupported", why: "makes no progress" };
       previous = question;
@@ -151,7 +148,10 @@ class Conversation implements WireNegotiation {
     if ("malformed" in findings) {
       return { end: "unsupported", why: `malformed answer: ${findings.malformed}` };
     }
+    const known = this.#needed.size;
     for (const id of findings.need) this.#needed.add(id);
+    // Too many ids to keep: the filter is fetched page by page.
+    if (!this.#scope.listed.take(this.#needed.size - known)) return { end: "failed" };
     return findings.next && hexOf(findings.next);
   }
 

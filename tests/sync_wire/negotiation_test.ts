@@ -292,3 +292,34 @@ Deno.test("a set too large for memory is negotiated in parts", async () => {
   assert.ok(refusals > 0);
   assert.equal(play.missing(events), 0);
 });
+
+Deno.test("a peer that lists ids without end fills no memory: those filters are fetched page by page", async () => {
+  let listed = 0;
+  const play = await stage({
+    rules: {
+      intercept: ([type, id], peer) => {
+        if (type !== "NEG-OPEN") return false;
+        const ids = Array.from({ length: 10_000 }, () => (++listed).toString(16).padStart(64, "0"));
+        // One list up to infinity.
+        peer.send("NEG-MSG", id, `61000002${varint(ids.length)}${ids.join("")}`);
+        return true;
+      },
+    },
+  });
+  const filters = Array.from({ length: 40 }, (_, n) => filter({ "#e": [`${n}`] }));
+  const running = play.history(filters);
+  await play.until(() => running.progress.requestedIds !== undefined || running.outcome !== undefined);
+  assert.equal(play.peer.sent("NEG-OPEN").length, filters.length);
+  assert.equal(play.metrics.counts["negentropy complete"], 30);
+  assert.ok(running.progress.requestedIds!.size <= 300_000);
+  assert.ok(play.peer.historic().some(({ id }) => id.startsWith("h-")));
+  play.link.close();
+  await play.until(() => running.outcome !== undefined);
+});
+
+/** In hex. */
+function varint(value: number): string {
+  const bytes = [value & 0x7f];
+  for (let rest = value >> 7; rest > 0; rest >>= 7) bytes.unshift((rest & 0x7f) | 0x80);
+  return Uint8Array.from(bytes).toHex();
+}
