@@ -20,6 +20,8 @@ import { idsFilter } from "./wire_filter.ts";
 const MAX_VIOLATIONS = 100;
 /** The first REQs wait this long for the peer's limits: most peers answer within a fraction of it. */
 const LIMITS_WAIT_MS = 1_000;
+/** A peer can answer without reading: ids of subscriptions are no secret. */
+const MAX_UNREAD_BYTES = 16 << 20;
 /** Refusals of one burst are one signal. */
 const SAME_SIGNAL_MS = 2_000;
 
@@ -53,7 +55,12 @@ export class Link implements PeerLink {
     const { url, memory } = request;
     this.#lastFrameAt = clock.now();
     const send = (text: string) => {
-      if (!this.#ended.signal.aborted) socket.send(text);
+      if (this.#ended.signal.aborted) return;
+      socket.send(text);
+      // Not in the middle of whatever sends.
+      if (socket.queuedBytes > MAX_UNREAD_BYTES) {
+        queueMicrotask(() => this.#end("silent", "the peer does not read"));
+      }
     };
     this.#intake = new LinkIntake({
       clock,

@@ -77,3 +77,14 @@ Deno.test("S-110 four times the bound, or 64 MiB, end the link", async () => {
     assert.equal(play.metrics.counts["dropped overload"], 1);
   }
 });
+
+Deno.test("a peer that answers without reading is left before what is sent to it fills the memory", async () => {
+  const play = await stage({ memory: { negentropy: "unsupported" } });
+  play.peer.isReading = false;
+  const values = Array.from({ length: 1_000 }, (_, n) => `${n}`.padStart(64, "0"));
+  const filters = Array.from({ length: 1_000 }, (_, n) => filter({ "#e": values, since: n }));
+  play.history(filters);
+  await play.until(() => play.ends.length > 0);
+  assert.deepEqual(play.ends, [{ reason: "silent", text: "the peer does not read" }]);
+  assert.ok(play.peer.sentBytes < 20 << 20, `${play.peer.sentBytes}`);
+});

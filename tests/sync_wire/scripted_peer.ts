@@ -65,6 +65,10 @@ export class ScriptedPeer {
   documents = 0;
   isOpen = false;
   isPaused = false;
+  /** False: what the link sends stays in its queue, although it is answered. */
+  isReading = true;
+  /** By the link. */
+  sentBytes = 0;
   pauses = 0;
   /** Messages delivered although the link does not read. */
   deliversWhilePaused = true;
@@ -143,9 +147,14 @@ export class ScriptedPeer {
       this.#listener = listener;
       this.isOpen = true;
       this.#queue = [];
+      const isReading = () => this.isReading;
+      const sentBytes = () => this.sentBytes;
       const socket: PeerSocket = {
-        queuedBytes: 0,
+        get queuedBytes() {
+          return isReading() ? 0 : sentBytes();
+        },
         send: (text) => {
+          this.sentBytes += text.length;
           if (this.isOpen) void this.clock.sleep(LATENCY_MS).then(() => this.#take(JSON.parse(text)));
         },
         pause: () => {
