@@ -33,7 +33,9 @@ export async function negotiate(
 ): Promise<Negotiated> {
   const { context } = scope;
   const ids = new Set<string>();
-  const outcome = await negotiateRange(scope, filter, mood, ids, 0);
+  // What is dropped for its date on arrival must not be listed: it would never count as served.
+  const until = nowSeconds(context.clock) + context.settings.maxFutureSecs;
+  const outcome = await negotiateRange(scope, { until, ...filter }, mood, ids, 0);
   if (outcome === "dropped") return { end: "dropped" };
   if (outcome === "skipped") return { end: "request" };
   context.metrics.negentropy(outcome);

@@ -188,3 +188,24 @@ scenario("S-65 a negotiation that fails for one filter leaves the others negotia
   ok(requested.length >= 1 && requested.every(({ filter }) => "#A" in filter), JSON.stringify(requested));
   ok(source.log.frames.some(({ from, message }) => from === "us" && idsReq(message)));
 });
+
+scenario(
+  "S-60 S-74 events too far in the future are not asked for by id: a stranger cannot degrade a relay with them",
+  async (story) => {
+    const source = story.peer("source");
+    const repo = await story.repo("alpha", { relays: [source.url] });
+    const issues = manyIssues(stranger, repo.address, 20);
+    const future = Array.from(
+      { length: 120 },
+      (_, index) => issue(stranger, repo.address, story.seconds + 86_400 + index),
+    );
+    source.peer.hold(repo.announcement, ...issues, ...future);
+    story.start();
+    await story.connected(source);
+    ok(await story.has(...issues));
+    strictEqual(story.inspect(source)?.status, "Connected");
+    strictEqual(verdict(story, source), "supported");
+    strictEqual(source.log.connections, 1);
+    strictEqual(story.world.counts.of("dropped future"), 0);
+  },
+);

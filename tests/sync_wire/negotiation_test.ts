@@ -23,7 +23,12 @@ Deno.test("S-53 negentropy is tried first; the switch, the verdict and a repair 
     assert.equal(running.progress.method, opens === 1 ? "negentropy" : "req");
     assert.equal(play.missing(events), 0);
     if (opens === 1) {
-      assert.deepEqual(play.peer.sent("NEG-OPEN")[0]![2], { "#a": [...TAGGED.tags.get("a")!], since: 10 });
+      const until = Math.floor(play.clock.now() / 1000) + 1_800;
+      assert.deepEqual(play.peer.sent("NEG-OPEN")[0]![2], {
+        "#a": [...TAGGED.tags.get("a")!],
+        since: 10,
+        until,
+      });
     }
   }
 });
