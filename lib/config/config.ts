@@ -39,6 +39,7 @@ export function withBoundPort(config: Config, port: number): Config {
   return {
     ...config,
     domain,
+    bindAddress: { ...config.bindAddress, port },
     relayName: config.relayNameIsDerived ? `${domain} grasp relay` : config.relayName,
     relayIconUrl: config.relayIconIsDerived
       ? `${config.publicScheme}://${domain}/icon.png`

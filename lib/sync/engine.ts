@@ -68,6 +68,7 @@ class Engine implements SyncEngine {
       repos,
       relayUrlsOf,
       clock,
+      log,
       batchMs: settings.selfBatchMs,
       onBatch: () => this.#derive(),
     });

@@ -10,7 +10,7 @@ import type { WantedEvents } from "./wanted_events.ts";
 /** What sync is made of. */
 export interface SyncParts {
   readonly settings: SyncSettings;
-  readonly store: Pick<Store, "watch"> & Pick<SyncStore, "eventsOfKinds" | "waitingAnnouncements">;
+  readonly store: Pick<Store, "watch" | "query"> & Pick<SyncStore, "eventsOfKinds" | "waitingAnnouncements">;
   readonly openLink: OpenLink;
   /** True for a URL under which this server itself is reached. */
   readonly isOwn: (url: string) => boolean;

@@ -1,4 +1,5 @@
 import { KIND, type NostrEvent, parseAnnouncement, parseCoordinate } from "../nostr/mod.ts";
+import type { Logger } from "../observe/mod.ts";
 import type { Changes, InsertVerdict, Store, SyncStore } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { repoRef } from "./items.ts";
@@ -8,10 +9,11 @@ import { relaysOf, type RelayUrlsOf } from "./repo_relays.ts";
 
 /** What {@link SelfSubscriber} needs. */
 export interface SelfSubscriberParts {
-  readonly store: Pick<Store & SyncStore, "eventsOfKinds">;
+  readonly store: Pick<Store & SyncStore, "eventsOfKinds" | "query">;
   readonly repos: RepoIndex;
   readonly relayUrlsOf: RelayUrlsOf;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly batchMs: number;
   /** Acts on what has come together. */
   readonly onBatch: () => void;
@@ -19,6 +21,8 @@ export interface SelfSubscriberParts {
 
 /** Events that hang replies and states of their own off a repository: patch, pull request, issue (NIP-34). */
 const ROOT_KINDS: readonly number[] = [KIND.patch, KIND.pullRequest, KIND.issue];
+/** Root events of a returning repository read at once. */
+const ROOTS_PAGE = 500;
 const MAX_ORPHANS = 1_000;
 const ORPHAN_MS = 60_000;
 /** Repositories one root event may belong to; further tags are ignored. */
@@ -43,6 +47,7 @@ export class SelfSubscriber {
   /** While the database is read: event ids and coordinates that commits have changed meanwhile. */
   #changed: Set<string> | undefined;
   #announcementsSeen = 0;
+  #isStopped = false;
 
   constructor(parts: SelfSubscriberParts) {
     this.#parts = parts;
@@ -84,6 +89,7 @@ export class SelfSubscriber {
         this.#announcementsSeen++;
         const ref = this.#announcement(event);
         if (ref !== undefined) this.#changed?.add(ref);
+        if (ref !== undefined && this.#parts.repos.levelOf(ref) !== "Full") void this.#readRoots(ref);
         isRelevant = true;
       } else if (ROOT_KINDS.includes(event.kind)) {
         this.#root(event);
@@ -122,6 +128,7 @@ export class SelfSubscriber {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#timer.stop();
     this.#orphans.clear();
   }
@@ -135,6 +142,44 @@ export class SelfSubscriber {
     if (except?.has(ref)) return undefined;
     this.#parts.repos.setServed(ref, event, relaysOf(parsed.announcement, this.#parts.relayUrlsOf));
     return ref;
+  }
+
+  /**
+   * A repository that is served from now on may have been served before, and its root events with it:
+   * they stayed when it was deleted or left.
+   */
+  async #readRoots(ref: string): Promise<void> {
+    const { repos, log } = this.#parts;
+    let hasRoots = false;
+    try {
+      for (const tag of ["a", "A"]) {
+        for await (const id of this.#storedRoots(tag, ref)) {
+          if (this.#isStopped) return;
+          hasRoots = repos.addRoot(ref, id) || hasRoots;
+        }
+      }
+    } catch (error) {
+      log.warn("root events of a repository could not be read", { repo: ref, error: String(error) });
+    }
+    if (hasRoots) this.schedule();
+  }
+
+  /** Ids of the served root events with this tag, page by page. */
+  async *#storedRoots(tag: string, ref: string): AsyncIterable<string> {
+    const seen = new Set<string>();
+    for (let until = Number.MAX_SAFE_INTEGER;;) {
+      const filter = { kinds: ROOT_KINDS, tags: new Map([[tag, [ref]]]), limit: ROOTS_PAGE, until };
+      const page = (await this.#parts.store.query([filter])).events.map((text) =>
+        JSON.parse(text) as NostrEvent
+      );
+      const fresh = page.filter(({ id }) => !seen.has(id));
+      for (const { id } of fresh) {
+        seen.add(id);
+        yield id;
+      }
+      if (page.length < ROOTS_PAGE || fresh.length === 0) return;
+      until = page.at(-1)!.created_at;
+    }
   }
 
   #root(event: NostrEvent): void {

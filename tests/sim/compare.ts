@@ -1,4 +1,5 @@
 import { compareNewestFirst, KIND, kindClass, type NostrEvent } from "../../lib/nostr/mod.ts";
+import { Listings } from "./listings.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { Commits } from "./commits.ts";
@@ -20,18 +21,21 @@ export interface Evidence {
  * network has converged. All machines must be up.
  *
  * Left open, because the order of arrival decides: requests for deletion, comments whose issue was deleted,
- * what belongs to a deleted repository, and what servers learned of each other only through one. Never open:
- * that something deleted is served where its deletion is known.
+ * what belongs to a repository that was deleted or left the server, and what servers learned of each other
+ * only through one. Never open: that something deleted is served where its deletion is known, or an old
+ * announcement where a newer one is.
  */
 export async function differences(evidence: Evidence): Promise<string[]> {
   const { machines, ledger } = evidence;
   const start = await startingPoint(evidence);
-  const [least, usual, most] = (["least", "usual", "most"] as const).map((bound) => predict(start, bound));
-  const isLoose = looseness(ledger, start.deletedNames);
+  const [least, lasting, most] = (["least", "lasting", "most"] as const).map((bound) =>
+    predict(start, bound)
+  );
   const found: string[] = [];
   for (const [host, machine] of machines) {
+    const isLoose = looseness(ledger, start.listings, host);
     const { judgement } = least!.get(host)!;
-    const { candidates } = usual!.get(host)!;
+    const { candidates } = lasting!.get(host)!;
     const upper = most!.get(host)!;
     const items = await machine.store.items({ tags: new Map() }, 1_000_000) ?? [];
     const served = new Set(items.map(({ id }) => id));
@@ -41,8 +45,18 @@ export async function differences(evidence: Evidence): Promise<string[]> {
       upper.judgement.served.has(event.id) || judgement.served.has(event.id) ||
       (upper.candidates.has(event.id) &&
         [...upper.judgement.served.values()].some((other) => replaces(other, event)));
+    // A maintainer's announcement outlives the one that let it in, and is not renewed any more.
+    const isLeftOver = (event: NostrEvent) =>
+      isLoose(event) &&
+      !event.tags.some(([name, ...urls]) => name === "relays" && urls.includes(`wss://${host}`));
+    const lower = least!.get(host)!.candidates;
+    const asked = [...upper.candidates.values()].filter(({ kind }) => kind === KIND.deletion);
+    // Deleted by a request, or replaced by a version, of which it is uncertain how far it came.
+    const isMaybeGone = (event: NostrEvent) =>
+      isDeleted(event, asked) || held.some((other) => replaces(other, event)) ||
+      [...ledger.events.values()].some((sent) => replaces(sent.event, event) && !lower.has(sent.event.id));
     for (const [id, event] of judgement.served) {
-      if (!served.has(id) && !isLoose(event) && !held.some((other) => replaces(other, event))) {
+      if (!served.has(id) && !isLoose(event) && !isMaybeGone(event)) {
         found.push(`${host} lacks ${describe(event)}${await whereIs(machine, id)}`);
       }
     }
@@ -50,13 +64,15 @@ export async function differences(evidence: Evidence): Promise<string[]> {
     for (const id of served) {
       const event = ledger.events.get(id)?.event;
       if (!event) found.push(`${host} serves ${id}, which nobody made`);
-      else if (isDeleted(event, requests)) found.push(`${host} serves deleted ${describe(event)}`);
+      else if (isOutdated(event, lower) && !isLeftOver(event)) {
+        found.push(`${host} serves an older version: ${describe(event)}`);
+      } else if (isDeleted(event, requests)) found.push(`${host} serves deleted ${describe(event)}`);
       else if (!isAllowed(event) && !isLoose(event)) {
         found.push(`${host} serves ${describe(event)} too much`);
       }
     }
     // Refs follow the states that are served, whatever these ought to be.
-    for (const repository of judge(modelOf(machine, held)).repositories) {
+    for (const repository of judge(modelOf(machine, held, start.listings)).repositories) {
       if (!repository.hosted || !repository.served || isLoose(repository.announcement.event)) continue;
       found.push(...refDifferences(machine, repository));
     }
@@ -84,11 +100,8 @@ async function startingPoint({ machines, ledger, commits }: Evidence): Promise<O
     )
   );
   const hosts = new Map([...machines].map(([host, { bootstrap }]) => [host, bootstrap]));
-  const deletedNames = new Set(
-    [...ledger.events.values()].filter(({ event }) => event.kind === KIND.deletion)
-      .flatMap(({ event }) => tagValues(event, "a")).map((name) => name.split(":").slice(2).join(":")),
-  );
-  return { accepted, pushed, hosts, commits, deletedNames };
+  const listings = new Listings([...ledger.events.values()].map(({ event }) => event));
+  return { accepted, pushed, hosts, commits, listings };
 }
 
 async function holds({ store }: Machine, id: string): Promise<boolean> {
@@ -103,21 +116,27 @@ async function whereIs({ store }: Machine, id: string): Promise<string> {
 /** Events whose fate depends on the order of arrival. */
 function looseness(
   { events }: Ledger,
-  deletedNames: ReadonlySet<string>,
+  listings: Listings,
+  host: string,
 ): (event: NostrEvent) => boolean {
   const requests = [...events.values()].map(({ event }) => event).filter(({ kind }) =>
     kind === KIND.deletion
   );
   const isLoose = (event: NostrEvent): boolean => {
     if (event.kind === KIND.deletion) return true;
-    if (deletedNames.has(tagValues(event, "d")[0] ?? "")) return true;
+    if (tagValues(event, "d").some((name) => listings.isUnsettled(name, host))) return true;
     const names = tagValues(event, "aAq").filter((value) => value.includes(":"));
-    if (names.some((name) => deletedNames.has(name.split(":").slice(2).join(":")))) return true;
+    if (names.some((name) => listings.isUnsettled(name.split(":").slice(2).join(":"), host))) return true;
     const targets = tagValues(event, "eEq").flatMap((id) => events.get(id)?.event ?? []);
     const lost = targets.filter((target) => isLoose(target) || isDeleted(target, requests));
     return names.length === 0 && targets.length > 0 && lost.length === targets.length;
   };
   return isLoose;
+}
+
+/** True for an announcement of which a newer version certainly arrived. */
+function isOutdated(event: NostrEvent, candidates: ReadonlyMap<string, NostrEvent>): boolean {
+  return event.kind === KIND.announcement && [...candidates.values()].some((other) => replaces(other, event));
 }
 
 /** True when `other` is a newer version of `event` (NIP-01). */
@@ -128,7 +147,11 @@ function replaces(other: NostrEvent, event: NostrEvent): boolean {
 }
 
 /** A machine as it is: what it serves, and the objects on its disk. */
-function modelOf({ host, bootstrap, disk }: Machine, events: readonly NostrEvent[]): ModelServer {
+function modelOf(
+  { host, bootstrap, disk }: Machine,
+  events: readonly NostrEvent[],
+  listings: Listings,
+): ModelServer {
   const objects = new Map<string, Set<string>>();
   for (const { ref, objects: own } of disk.repositories.values()) {
     objects.set(ref.identifier, own.union(objects.get(ref.identifier) ?? new Set()));
@@ -139,6 +162,7 @@ function modelOf({ host, bootstrap, disk }: Machine, events: readonly NostrEvent
     deletes: true,
     candidates: new Map(events.map((event) => [event.id, event])),
     objects,
+    hostsOf: (announcement) => listings.hosts(announcement, "written"),
   };
 }
 

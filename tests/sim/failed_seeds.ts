@@ -13,5 +13,12 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
   { seed: 85, why: "oracle: what came over a link that a deletion ended may stay" },
   { seed: 171, why: "oracle: the same, for whole repositories" },
   { seed: 339, why: "oracle: a clone URL helps only where that owner's announcement is known" },
+  { seed: 34, why: "oracle: a server that was left and listed again has to be told" },
+  { seed: 170, why: "oracle: a maintainer's announcement outlives the one that let it in, and goes stale" },
+  { seed: 305, why: "oracle: a deletion may come over a link that did not last" },
+  { seed: 354, why: "oracle: an older version does not spread where a newer one took its place" },
   { seed: 467, why: "oracle: an older version stays where the newer one need not arrive" },
+  { seed: 457, why: "workload: a pull request was pushed to a repository it does not concern" },
+  { seed: 619, why: "oracle: an older version may have come before it was replaced at its source" },
+  { seed: 653, why: "lib/sync: a repository that left a server and came back had lost its root events" },
 ];

@@ -9,8 +9,7 @@ import {
 } from "../../lib/outgoing/mod.ts";
 import { release, type ReleaseParts } from "../../lib/purgatory/mod.ts";
 import type { Store } from "../../lib/store/mod.ts";
-import { createOpenLink } from "../../lib/sync/link.ts";
-import { startSync, type SyncEngine, syncSettings } from "../../lib/sync/mod.ts";
+import { createOpenLink, startSync, type SyncEngine, syncSettings } from "../../lib/sync/mod.ts";
 import type { KeyedLock } from "../../lib/world/mod.ts";
 import { ignoresAll } from "./no_metrics.ts";
 import type { EngineParts } from "./sim_engine.ts";

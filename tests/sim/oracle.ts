@@ -1,5 +1,6 @@
-import { type Announcement, KIND, type NostrEvent } from "../../lib/nostr/mod.ts";
+import { type Announcement, KIND, kindClass, type NostrEvent } from "../../lib/nostr/mod.ts";
 import type { Commits } from "./commits.ts";
+import type { Bound, Listings } from "./listings.ts";
 import {
   coordinate,
   judge,
@@ -23,16 +24,8 @@ export interface OracleInput {
   /** Hosts with the hosts their operators named. */
   readonly hosts: ReadonlyMap<string, readonly string[]>;
   readonly commits: Commits;
-  /** Identifiers with a deleted repository. */
-  readonly deletedNames: ReadonlySet<string>;
+  readonly listings: Listings;
 }
-
-/**
- * Servers follow each other because of the repositories they share. Whether they did so while a repository
- * that was deleted later still stood depends on time: `least` counts on it never, `most` always and without
- * anything deleted, `usual` until the deletion arrives.
- */
-export type Bound = "least" | "usual" | "most";
 
 /** What one server must end up with. */
 export interface Expected {
@@ -47,11 +40,19 @@ export interface Expected {
  * (GRASP-02), takes the git data its states wait for, and so on until nothing changes.
  */
 export function predict(input: OracleInput, bound: Bound): Map<string, Expected> {
-  const { accepted, pushed, hosts, commits, deletedNames } = input;
+  const { accepted, pushed, hosts, commits, listings } = input;
+  const hostsOf = (announcement: Announcement) => listings.hosts(announcement, bound);
   const servers = new Map<string, ModelServer>();
   for (const [host, bootstrap] of hosts) {
     const candidates = new Map((accepted.get(host) ?? []).map((event) => [event.id, event]));
-    servers.set(host, { host, deletes: bound !== "most", bootstrap, candidates, objects: new Map() });
+    servers.set(host, {
+      host,
+      deletes: bound !== "most",
+      bootstrap,
+      candidates,
+      objects: new Map(),
+      hostsOf,
+    });
   }
   for (const { host, identifier, oids } of pushed) {
     for (const oid of commits.closure(oids)) objectsOf(servers.get(host)!, identifier).add(oid);
@@ -60,7 +61,7 @@ export function predict(input: OracleInput, bound: Bound): Map<string, Expected>
     const judgements = new Map([...servers].map(([host, server]) => [host, judge(server)]));
     let changed = false;
     for (const server of servers.values()) {
-      changed = pullEvents(server, judgements, bound === "least" ? deletedNames : new Set()) || changed;
+      changed = pullEvents(server, judgements, servers) || changed;
       changed = pullObjects(server, judgements, servers, commits) || changed;
     }
     if (changed) continue;
@@ -74,23 +75,34 @@ export function predict(input: OracleInput, bound: Bound): Map<string, Expected>
 function pullEvents(
   server: ModelServer,
   judgements: ReadonlyMap<string, Judgement>,
-  ignored: ReadonlySet<string>,
+  servers: ReadonlyMap<string, ModelServer>,
 ): boolean {
   const { repositories } = judgements.get(server.host)!;
   const before = server.candidates.size;
   const peers = new Map<string, ModelRepository[]>(server.bootstrap.map((host) => [host, []]));
   for (const repository of repositories) {
-    if (ignored.has(repository.announcement.identifier)) continue;
-    for (const host of relayHosts(repository)) peers.set(host, [...peers.get(host) ?? [], repository]);
+    for (const host of server.hostsOf(repository.announcement)) {
+      peers.set(host, [...peers.get(host) ?? [], repository]);
+    }
   }
   peers.delete(server.host);
   for (const [host, shared] of peers) {
     const isAskedFor = filtersOf(server, shared);
-    for (const event of judgements.get(host)?.served.values() ?? []) {
+    const offered = [...judgements.get(host)?.served.values() ?? []];
+    // What was replaced meanwhile may have come before.
+    if (!server.deletes) offered.push(...replacedAt(servers.get(host), offered));
+    for (const event of offered) {
       if (isAskedFor(event)) server.candidates.set(event.id, event);
     }
   }
   return server.candidates.size > before;
+}
+
+/** Older versions of what a server serves. */
+function replacedAt(server: ModelServer | undefined, served: readonly NostrEvent[]): NostrEvent[] {
+  const key = (event: NostrEvent) => `${event.kind}:${event.pubkey}:${tagValues(event, "d")[0]}`;
+  const current = new Set(served.filter(({ kind }) => kindClass(kind) === "addressable").map(key));
+  return [...server?.candidates.values() ?? []].filter((event) => current.has(key(event)));
 }
 
 /** The three layers of filters towards one peer, as one condition. */
@@ -118,7 +130,7 @@ function pullObjects(
   const pull = (oids: readonly string[], source: Announcement) => {
     const { owner, identifier } = source;
     const own = objectsOf(server, identifier);
-    for (const host of cloneHosts(source)) {
+    for (const host of server.hostsOf(source)) {
       const isThere = judgements.get(host)?.repositories.some(({ announcement, hosted }) =>
         hosted && announcement.owner === owner && announcement.identifier === identifier
       );
@@ -143,12 +155,4 @@ function objectsOf(server: ModelServer, identifier: string): Set<string> {
   const known = server.objects.get(identifier) ?? new Set<string>();
   server.objects.set(identifier, known);
   return known;
-}
-
-function relayHosts({ announcement }: ModelRepository): string[] {
-  return announcement.relayUrls.map((url) => new URL(url).host);
-}
-
-function cloneHosts({ cloneUrls }: { readonly cloneUrls: readonly string[] }): string[] {
-  return cloneUrls.map((url) => new URL(url).host);
 }

@@ -17,6 +17,8 @@ export interface ModelServer {
   readonly candidates: Map<string, NostrEvent>;
   /** Objects by identifier. */
   readonly objects: Map<string, Set<string>>;
+  /** Hosts an announcement counts for. */
+  hostsOf(announcement: Announcement): ReadonlySet<string>;
 }
 
 /** A repository as one server sees it in the end. */
@@ -80,7 +82,7 @@ export function judge(server: ModelServer): Judgement {
   for (const identifier of new Set(announcements.map((one) => one.identifier))) {
     const ofName = announcements.filter((one) => one.identifier === identifier);
     const objects = server.objects.get(identifier) ?? new Set<string>();
-    judgeName(server.host, ofName, states.filter((one) => one.identifier === identifier), objects, {
+    judgeName(server, ofName, states.filter((one) => one.identifier === identifier), objects, {
       repositories,
       wantedStates,
       served,
@@ -102,7 +104,7 @@ export function rootsOf(server: ModelServer, repository: ModelRepository): Reado
 }
 
 function judgeName(
-  host: string,
+  { host, hostsOf }: ModelServer,
   announcements: readonly Announcement[],
   states: readonly State[],
   objects: ReadonlySet<string>,
@@ -112,7 +114,7 @@ function judgeName(
     served: Map<string, NostrEvent>;
   },
 ): void {
-  const hosted = announcements.filter((one) => lists(one, host));
+  const hosted = announcements.filter((one) => hostsOf(one).has(host));
   const known = withMaintainers(hosted, announcements);
   const trusts = (owner: Announcement, author: string) => members(owner, known).has(author);
   const trusted = states.filter(({ author }) => hosted.some((one) => trusts(one, author)));
@@ -227,11 +229,6 @@ function members(root: Announcement, known: readonly Announcement[]): ReadonlySe
     }
   }
   return found;
-}
-
-function lists({ cloneUrls, relayUrls }: Announcement, host: string): boolean {
-  return cloneUrls.some((url) => new URL(url).host === host) &&
-    relayUrls.some((url) => new URL(url).host === host);
 }
 
 /** The newest version of each author and identifier. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Commits } from "./commits.ts";
 import { Dice } from "./dice.ts";
+import { Listings } from "./listings.ts";
 import { predict } from "./oracle.ts";
 import { announcementTags } from "./project.ts";
 import { SimDisk, SimGit } from "./sim_git.ts";
@@ -94,10 +95,10 @@ Deno.test("the oracle spreads what is listed and what its filters ask for, and n
     pushed: [{ host: "a.example", identifier: "r", oids: [oid] }],
     hosts: new Map([["a.example", []], ["b.example", bootstrap], ["c.example", ["a.example"]]]),
     commits,
-    deletedNames: new Set<string>(),
+    listings: new Listings([announcement]),
   });
   const servedBy = (bootstrap: string[], host: string) =>
-    [...predict(input(bootstrap), "usual").get(host)!.judgement.served.keys()].sort();
+    [...predict(input(bootstrap), "lasting").get(host)!.judgement.served.keys()].sort();
   const all = [announcement.id, state.id, issue.id].sort();
   assert.deepEqual(servedBy([], "a.example"), all);
   assert.deepEqual(servedBy([], "b.example"), [], "nobody told b of a");

@@ -20,11 +20,19 @@ export interface Plan {
   /** What users do after the projects have begun. */
   readonly actions: number;
   readonly faults: number;
+  /** Share of EVENT messages between servers that vanish although their connection stays. */
+  readonly loss: number;
   readonly deletions: boolean;
+  /** Announcements go to every server they list, not to one or two. */
+  readonly carefulUsers: boolean;
+  /** Whether repositories gain and leave servers on the way. */
+  readonly moves: boolean;
   /** How long users act and things break, in virtual milliseconds. */
   readonly activeMs: number;
   /** How long the network may take to converge afterwards. */
   readonly patienceMs: number;
+  /** How long the network is watched doing nothing once it has converged. */
+  readonly idleMs: number;
 }
 
 /** How a run is watched. */
@@ -48,6 +56,8 @@ export interface Report {
   readonly total: Amount;
   /** Virtual length of the run. */
   readonly elapsedMs: number;
+  /** Messages while nobody did anything, see {@link Plan.idleMs}. */
+  readonly idleMessages: number;
   /** Connections between servers at the end. */
   readonly links: number;
   /** Of each issue and comment: from its first acceptance until the last server served it. */
@@ -90,8 +100,12 @@ export function planOf(seed: number, machines?: number): Plan {
     actions: dice.between(8, 20),
     faults: dice.chance(0.2) ? 0 : dice.between(2, 12),
     deletions: dice.chance(0.5),
+    loss: 0,
+    moves: true,
+    carefulUsers: false,
     activeMs: 900_000,
     patienceMs: 100_800_000,
+    idleMs: 0,
   };
 }
 
@@ -102,7 +116,7 @@ export async function run(plan: Plan, { trace = false, inspect }: RunOptions = {
   const world = new World();
   const traffic = new Traffic();
   const commits = new Commits(dice.fork());
-  const network = new SimNetwork(world, dice.fork(), traffic);
+  const network = new SimNetwork(world, dice.fork(), traffic, plan.loss);
   const machines = new Map<string, Machine>();
   const ledger = new Ledger();
   const arrivals = new Arrivals(world);
@@ -125,7 +139,14 @@ export async function run(plan: Plan, { trace = false, inspect }: RunOptions = {
     }
     await drive(world, async () => void await Promise.all([...machines.values()].map((one) => one.start())));
     const watch = watchGauges(world, network, machines);
-    const workload = new Workload({ world, machines, commits, ledger, dice: dice.fork() });
+    const workload = new Workload({
+      world,
+      machines,
+      commits,
+      ledger,
+      dice: dice.fork(),
+      carefulUsers: plan.carefulUsers,
+    });
     const faults = new Faults({ world, machines, network, dice: dice.fork(), log: logOf("network") });
     await drive(world, () => act(plan, world, workload, faults, dice.fork()));
     const begin = world.elapsed;
@@ -142,6 +163,8 @@ export async function run(plan: Plan, { trace = false, inspect }: RunOptions = {
     problems.push(...broken);
     await inspect?.({ machines, ledger, commits });
     const total = traffic.total();
+    const lastedMs = world.elapsed;
+    await world.runUntil(world.elapsed + plan.idleMs);
     return {
       plan,
       problems,
@@ -150,7 +173,8 @@ export async function run(plan: Plan, { trace = false, inspect }: RunOptions = {
       faults: faults.count,
       traffic: traffic.byType,
       total,
-      elapsedMs: world.elapsed,
+      elapsedMs: lastedMs,
+      idleMessages: traffic.total().messages - total.messages,
       links: hosts.reduce((sum, host) => sum + network.sockets(host), 0),
       spreadMs: spread(ledger, arrivals),
       fingerprint: `${world.steps} ${world.elapsed} ${total.messages} ${total.bytes} ${ledger.events.size}`,
@@ -181,10 +205,16 @@ async function act(plan: Plan, world: World, workload: Workload, faults: Faults,
     running.push(at(dice.below(plan.activeMs / 3), () => workload.startProject()));
   }
   const deeds = ["commit", "commit", "commit", "openIssue", "openIssue", "comment", "comment"] as const;
-  const rare = ["openPullRequest", "openPullRequest", "moveProject"] as const;
+  const rare = ["openPullRequest", "openPullRequest"] as const;
+  const moves = ["moveProject", "leaveServer"] as const;
   const deletions = ["deleteSomething", "deleteSomething", "deleteProject"] as const;
   for (let action = 0; action < plan.actions; action++) {
-    const deed = dice.pick([...deeds, ...rare, ...(plan.deletions ? deletions : [])]);
+    const deed = dice.pick([
+      ...deeds,
+      ...rare,
+      ...(plan.moves ? moves : []),
+      ...(plan.deletions ? deletions : []),
+    ]);
     running.push(at(dice.between(plan.activeMs / 4, plan.activeMs), async () => {
       const living = workload.projects.filter(({ deleted }) => !deleted);
       if (living.length > 0) await workload[deed](dice.pick(living));

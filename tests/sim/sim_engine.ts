@@ -145,6 +145,11 @@ async function push(
   const release = repositories.use(repository);
   try {
     await clock.sleep(UPLOAD_MS);
+    if (disk.find(repository) !== found) {
+      // Deleted meanwhile: git finds no directory any more.
+      await gate.abandon(decision.grant);
+      return false;
+    }
     const oids = commands.map(({ newOid }) => newOid).filter((oid) => oid !== ZERO_OID);
     for (const oid of commits.closure(oids)) found.objects.add(oid);
     const failed = new Set(await repositories.changeRefs(repository, commands));

@@ -57,6 +57,7 @@ interface Connection {
 export class SimNetwork {
   readonly #world: World;
   readonly #dice: Dice;
+  readonly #loss: number;
   readonly #traffic: Traffic;
   readonly #machines = new Map<string, Acceptor>();
   readonly #links = new Map<string, LinkState>();
@@ -65,8 +66,10 @@ export class SimNetwork {
   /** Sockets of each machine that runs: a new set with every start. */
   readonly #sockets = new Map<string, Set<object>>();
 
-  constructor(world: World, dice: Dice, traffic: Traffic) {
+  /** @param loss share of EVENT messages that vanish although their connection stays */
+  constructor(world: World, dice: Dice, traffic: Traffic, loss: number) {
     this.#world = world;
+    this.#loss = loss;
     this.#dice = dice;
     this.#traffic = traffic;
   }
@@ -182,7 +185,7 @@ export class SimNetwork {
       },
       bufferedAmount: 0,
       send: (text) => {
-        if (open && down.send(text)) this.#traffic.count(to, from, text);
+        if (open && !this.#loses(text) && down.send(text)) this.#traffic.count(to, from, text);
       },
       close: (_code, reason) => end(reason),
     }, from);
@@ -223,6 +226,10 @@ export class SimNetwork {
 
   #break(which: (connection: Connection) => boolean, told: boolean): void {
     for (const connection of [...this.#connections]) if (which(connection)) connection.break(told);
+  }
+
+  #loses(text: string): boolean {
+    return this.#loss > 0 && text.startsWith('["EVENT"') && this.#dice.chance(this.#loss);
   }
 
   #wait(ms: number, signal: AbortSignal): Promise<void> {

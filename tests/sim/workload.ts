@@ -14,6 +14,8 @@ export interface WorkloadParts {
   readonly commits: Commits;
   readonly ledger: Ledger;
   readonly dice: Dice;
+  /** Announcements go to every server they list, not to one or two. */
+  readonly carefulUsers: boolean;
 }
 
 /** How often a user tries again what no server took. */
@@ -131,12 +133,12 @@ export class Workload {
     });
     const refs = new Map([[`refs/nostr/${request.id}`, tip]]);
     const listed = project.announcers[0]!.hosts;
-    const upload = () => this.#upload(project, dice.some(listed, 2), refs);
+    const upload = () => this.#upload(project, dice.some(listed, 2), refs, project.announcers.slice(0, 1));
     if (dice.chance(0.5)) await upload();
     const hosts = await this.#publish(request, listed, 1);
     if (hosts.length > 0) {
       project.pullRequests.push(request);
-      await this.#upload(project, hosts, refs);
+      await this.#upload(project, hosts, refs, project.announcers.slice(0, 1));
     }
   }
 
@@ -168,13 +170,23 @@ export class Workload {
     await this.#announce(project, announcer);
   }
 
+  /** An announcer takes the repository away from one of its servers. */
+  async leaveServer(project: Project): Promise<void> {
+    const announcer = this.#parts.dice.pick(project.announcers);
+    if (announcer.hosts.length < 2) return;
+    const left = this.#parts.dice.pick(announcer.hosts);
+    announcer.hosts = announcer.hosts.filter((host) => host !== left);
+    await this.#announce(project, announcer);
+  }
+
   async #announce({ identifier }: Project, announcer: Project["announcers"][number]): Promise<void> {
     const { user, hosts, maintainers } = announcer;
     const event = this.#sign(user, {
       kind: 30617,
       tags: announcementTags(identifier, user.npub, hosts, maintainers),
     });
-    await this.#publish(event, hosts, this.#parts.dice.between(1, 2));
+    const { dice, carefulUsers } = this.#parts;
+    await this.#publish(event, hosts, carefulUsers ? hosts.length : dice.between(1, 2));
   }
 
   #sign(author: User, draft: Omit<Draft, "created_at">): NostrEvent {
@@ -212,13 +224,14 @@ export class Workload {
     project: Project,
     hosts: readonly string[],
     refs: ReadonlyMap<string, string>,
+    announcers: Project["announcers"] = project.announcers,
   ): Promise<void> {
     const { world, dice, machines, ledger } = this.#parts;
     for (let attempt = 0; attempt < ATTEMPTS && hosts.length > 0; attempt++) {
       await world.pause(dice.between(200, attempt === 0 ? 20_000 : 60_000));
       const host = dice.pick(hosts);
       const machine = machines.get(host)!;
-      const owners = project.announcers.filter((announcer) => announcer.hosts.includes(host));
+      const owners = announcers.filter((announcer) => announcer.hosts.includes(host));
       if (!machine.isUp || owners.length === 0) continue;
       const owner = dice.pick(owners).user.pubkey;
       const accepted = await machine.push({ owner, identifier: project.identifier }, refs);

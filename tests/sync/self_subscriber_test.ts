@@ -101,6 +101,22 @@ Deno.test("S-18 6.3 what is removed while it is being fetched is not confirmed, 
   }, { served: [FOO] });
 });
 
+Deno.test("S-1 a repository that left and returns brings the root events that stayed", async () => {
+  const root = issue(1, "foo", "stays");
+  await rig(async ({ clock, store, serve, sync, until, status, relay, turn }) => {
+    await until(() => status(X) === "Connected");
+    assert.deepEqual([...sync.snapshot().repos.get(ref(1, "foo"))!.rootEvents], [root.id]);
+    await store.commit({ removeEvents: [FOO.id] });
+    await turn();
+    assert.equal(sync.snapshot().repos.has(ref(1, "foo")), false);
+    await serve(announcement(1, "foo", [X], { created_at: FOO.created_at + 1 }));
+    await clock.advance(5_000);
+    await turn();
+    assert.deepEqual([...sync.snapshot().repos.get(ref(1, "foo"))!.rootEvents], [root.id]);
+    await until(() => relay(X).confirmed.roots.has(root.id));
+  }, { served: [FOO, root] });
+});
+
 Deno.test("S-1 what commits while the database is read is neither lost nor undone", async () => {
   const removed = announcement(1, "removed", [X]);
   const replaced = announcement(1, "replaced", [X]);
@@ -117,6 +133,7 @@ Deno.test("S-1 what commits while the database is read is neither lost nor undon
           return () => {};
         },
         waitingAnnouncements: () => Promise.resolve([]),
+        query: () => Promise.resolve({ events: [] }),
         async *eventsOfKinds(kinds) {
           await new Promise((resolve) => setTimeout(resolve, 0));
           if (!kinds.includes(30617)) return;
