@@ -76,16 +76,19 @@ export interface MeterLimits {
 }
 
 interface Waiter {
+  /** Order of arrival. */
+  readonly turn: number;
   readonly kind: SlotKind;
-  readonly signal: AbortSignal;
-  readonly start: (granted: boolean) => void;
+  readonly start: () => void;
 }
 
 /** Meters the historic work of one link: whoever gets no slot waits in order. */
 export class HistoricMeter {
   readonly #limits: MeterLimits;
   readonly #used: Record<SlotKind, number> = { request: 0, negotiation: 0 };
-  #waiting: Waiter[] = [];
+  /** By kind, so that nobody is looked at in vain: there may be thousands. */
+  readonly #waiting: Record<SlotKind, Set<Waiter>> = { request: new Set(), negotiation: new Set() };
+  #lastTurn = 0;
 
   constructor(limits: MeterLimits) {
     this.#limits = limits;
@@ -96,15 +99,15 @@ export class HistoricMeter {
     if (signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
       const giveUp = () => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiter);
+        this.#waiting[kind].delete(waiter);
         resolve(false);
       };
-      const start = (granted: boolean) => {
+      const start = () => {
         signal.removeEventListener("abort", giveUp);
-        resolve(granted);
+        resolve(true);
       };
-      const waiter: Waiter = { kind, signal, start };
-      this.#waiting.push(waiter);
+      const waiter: Waiter = { turn: ++this.#lastTurn, kind, start };
+      this.#waiting[kind].add(waiter);
       signal.addEventListener("abort", giveUp, { once: true });
       this.pump();
     });
@@ -118,13 +121,20 @@ export class HistoricMeter {
   /** Hands out what is free; to be called whenever a limit may have risen. */
   pump(): void {
     for (;;) {
-      const index = this.#waiting.findIndex(({ kind }) => this.#isFree(kind));
-      const waiter = this.#waiting[index];
+      const waiter = this.#next();
       if (!waiter) return;
-      this.#waiting.splice(index, 1);
+      this.#waiting[waiter.kind].delete(waiter);
       this.#used[waiter.kind]++;
-      waiter.start(true);
+      waiter.start();
     }
+  }
+
+  /** Who came first of those that may start. */
+  #next(): Waiter | undefined {
+    const [request] = this.#isFree("request") ? this.#waiting.request : [];
+    const [negotiation] = this.#isFree("negotiation") ? this.#waiting.negotiation : [];
+    if (!request || !negotiation) return request ?? negotiation;
+    return request.turn < negotiation.turn ? request : negotiation;
   }
 
   /** Slots are taken a moment before the wire counts them, hence both conditions. */

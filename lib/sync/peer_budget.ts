@@ -28,6 +28,8 @@ const MAX_PACKED_FILTERS = 10;
 /** Kept free below an advertised maximum, for a probe among others. */
 const SPARE_SUBSCRIPTIONS = 2;
 const MAX_MESSAGE_BYTES = 128 << 10;
+/** A peer that claims to accept less would be asked for every single value by itself. */
+const LEAST_MESSAGE_BYTES = 4_096;
 /** A REQ around its filters, and one id in a list. */
 const ENVELOPE_BYTES = 100;
 const ID_BYTES = 67;
@@ -45,7 +47,8 @@ export function peerBounds(settings: SyncSettings, memory: PeerMemory): PeerBoun
   const historic = Math.min(MAX_HISTORIC_REQUESTS + MAX_NEGOTIATIONS, Math.max(1, Math.floor(budget / 2)));
   const { maxLimit = Infinity, defaultLimit = Infinity } = limits ?? {};
   const answerLimit = Math.min(maxLimit, defaultLimit);
-  const maxMessageBytes = Math.min(limits?.maxMessageLength ?? Infinity, MAX_MESSAGE_BYTES);
+  const accepted = limits?.maxMessageLength ?? Infinity;
+  const maxMessageBytes = Math.max(Math.min(accepted, MAX_MESSAGE_BYTES), LEAST_MESSAGE_BYTES);
   const idsThatFit = Math.max(1, Math.floor((maxMessageBytes - ENVELOPE_BYTES) / ID_BYTES));
   return {
     budget,

@@ -88,3 +88,16 @@ Deno.test("a peer that answers without reading is left before what is sent to it
   assert.deepEqual(play.ends, [{ reason: "silent", text: "the peer does not read" }]);
   assert.ok(play.peer.sentBytes < 20 << 20, `${play.peer.sentBytes}`);
 });
+
+Deno.test("a peer that claims to accept next to nothing does not multiply our requests", async () => {
+  const play = await stage({
+    rules: { document: { limitation: { max_message_length: 1 } } },
+    memory: { negentropy: "unsupported" },
+  });
+  await play.until(() => play.memory.limits !== undefined);
+  const values = Array.from({ length: 100 }, (_, n) => `${n}`.padStart(64, "0"));
+  const filters = Array.from({ length: 300 }, (_, n) => filter({ "#e": values, since: n }));
+  const { progress } = play.history(filters);
+  await play.pass(10);
+  assert.ok(progress.outstandingSubs.size <= 4 * filters.length, `${progress.outstandingSubs.size}`);
+});
