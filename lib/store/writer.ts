@@ -146,7 +146,7 @@ export class Writer {
     try {
       const verdicts = await this.#apply(units.map(({ changes }) => changes));
       units.forEach((unit, index) => {
-        for (const listener of this.#listeners) listener(unit.changes, verdicts[index]!);
+        this.#tell(unit.changes, verdicts[index]!);
         unit.resolve(verdicts[index]!);
       });
     } catch (cause) {
@@ -158,6 +158,17 @@ export class Writer {
       if (alone) return units.forEach((unit) => unit.reject(cause));
       // One bad unit must not take its neighbours along.
       for (const unit of units) await this.#settle([unit]);
+    }
+  }
+
+  /** What is committed stays so, whatever a listener makes of it. */
+  #tell(changes: Changes, verdicts: readonly InsertVerdict[]): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes, verdicts);
+      } catch (error) {
+        this.#options.log.error("a commit could not be followed", { error: String(error) });
+      }
     }
   }
 

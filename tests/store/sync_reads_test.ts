@@ -54,6 +54,20 @@ Deno.test("S-81 10,000 events stored in one second all reach a commit listener, 
     assert.equal(seen.length, 10_000);
   }));
 
+Deno.test("a commit listener that throws changes nothing for who commits, nor for other listeners", () =>
+  withMemory(async ({ store }) => {
+    let told = 0;
+    store.watch(() => {
+      throw new Error("a fault of a listener");
+    });
+    store.watch(() => void told++);
+    const events = ["a", "b"].map((content) => event({ content }));
+    const verdicts = await Promise.all(
+      events.map((each) => store.commit({ insertEvents: [{ event: each }] })),
+    );
+    assert.deepEqual([verdicts, told], [[["stored"], ["stored"]], 2]);
+  }));
+
 Deno.test("R-86 an insert that a tombstone covers is forbidden in the transaction itself, kind 5 excepted", () =>
   withMemory(async ({ store }) => {
     const gone = event({ content: "gone" });
