@@ -35,7 +35,7 @@ const PROTOCOL_PASSING = ["connection", "timeout", "refused"];
 
 const URL_TEXT = /\b(?:https?|git|wss?):\/\/[^\s'"<>]+/gi;
 /** Host names and file names: they may contain any of the words looked for. */
-const DOTTED_NAME = /[\w-]+(?:\.[\w-]+)+/g;
+const DOTTED_NAME = /(?<![\w-])[\w-]+(?:\.[\w-]+)+/g;
 const ADDRESS = /\b\d{1,3}(?:\.\d{1,3}){3}\b|\[?(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}\]?/gi;
 const MAX_REASON = 120;
 
