@@ -36,7 +36,7 @@ export function canPinAddresses(git: Pick<Git, "version">): boolean {
 
 /** A source refspec with its destination; forced. */
 export interface FetchSpec {
-  /** Object id, full ref name, or a pattern that ends in `*`. */
+  /** Object id or full ref name. */
   readonly from: string;
   readonly to: string;
 }
@@ -100,9 +100,8 @@ export async function listRemote(
 }
 
 function isSafe({ from, to }: FetchSpec): boolean {
-  const valid = (name: string) => isValidRefName(name.replace(/\*$/, "x"));
-  return (isOid(from) || (from.startsWith("refs/") && valid(from))) && to.startsWith("refs/purgatory/") &&
-    valid(to);
+  return (isOid(from) || (from.startsWith("refs/") && isValidRefName(from))) &&
+    to.startsWith("refs/purgatory/") && isValidRefName(to);
 }
 
 /**

@@ -170,9 +170,13 @@ export class FetchRun {
     const { repositories, random } = this.#options;
     const { target, pullRequestIds } = this.#task.request;
     const space = `${TEMPORARY_REFS}${randomHex(random, 8)}/`;
-    const specs: FetchSpec[] = [
-      { from: "refs/heads/*", to: `${space}h/*` },
-      { from: "refs/tags/*", to: `${space}t/*` },
+    // By name: for a pattern git would write whatever number of refs the server answers with this time.
+    const below = (prefix: string, to: string): FetchSpec[] =>
+      [...refs.keys()].filter((name) => name.startsWith(prefix))
+        .map((name) => ({ from: name, to: space + to + name.slice(prefix.length) }));
+    const specs = [
+      ...below("refs/heads/", "h/"),
+      ...below("refs/tags/", "t/"),
       ...pullRequestIds.filter((id) => refs.has(pullRequestRef(id)))
         .map((id) => ({ from: pullRequestRef(id), to: `${space}n/${id}` })),
     ];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { git, tryGit } from "../support/git_client.ts";
+import { commitFile, git, tryGit } from "../support/git_client.ts";
 import { gitEnvironment } from "../../lib/git/settings.ts";
 import { readGitFailure } from "../../lib/hunt/git_failure.ts";
 import { engine } from "../support/engine.ts";
@@ -104,3 +104,28 @@ Deno.test("a child that talks to strangers cannot take all memory", () => {
   assert.equal(gitEnvironment({ ...options, allowProtocol: "http:https" }).GIT_ALLOC_LIMIT, "1g");
   assert.equal(gitEnvironment(options).GIT_ALLOC_LIMIT, undefined);
 });
+
+Deno.test("all branches of a server are those it listed before, however many it names later", () =>
+  withRemote(async ({ peer, tree, fetch, path, refs }) => {
+    const { path: work, commits } = await tree("a", ["1", "2"]);
+    await git(work, "checkout", "-q", "-b", "listed", commits[0]!);
+    const wanted = await commitFile(work, "wanted", "x");
+    await commitFile(work, "tip", "y");
+    const inner = peer({ protocol0: true, settings: ["uploadpack.allowAnySHA1InWant=false"] });
+    const listing = await (await globalThis.fetch(inner.url("a/.git/info/refs?service=git-upload-pack")))
+      .text();
+    await git(work, "checkout", "-q", "-b", "unlisted", commits[0]!);
+    const other = await commitFile(work, "unlisted", "z");
+    const lying = peer({
+      protocol0: true,
+      settings: ["uploadpack.allowAnySHA1InWant=false"],
+      answer: () =>
+        lying.requests.length > 1 ? undefined : new Response(listing, {
+          headers: { "content-type": "application/x-git-upload-pack-advertisement" },
+        }),
+    });
+    const { obtained } = await fetch(lying.url("a/.git"), [wanted]);
+    assert.deepEqual([...obtained], [wanted]);
+    assert.notEqual((await tryGit(path, "cat-file", "-e", other)).code, 0);
+    assert.deepEqual(Object.keys(await refs()), [`refs/purgatory/keep/${wanted}`]);
+  }));
