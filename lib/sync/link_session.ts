@@ -1,5 +1,7 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
 import type { PeerSocket } from "../world/mod.ts";
+import { newBatch } from "./batches.ts";
+import { withSince } from "./filters.ts";
 import { Histories } from "./history.ts";
 import { PageCaps } from "./history_paging.ts";
 import type { SharedParts } from "./link_parts.ts";
@@ -118,6 +120,7 @@ export class Link implements PeerLink {
     this.#live = new LiveSubscriptions({
       ...this.#sharedWithHistory(),
       gate: this.#gate,
+      missed: (filters, at) => this.#fetchMissed(filters, at),
     });
     this.#histories = new Histories({
       ...this.#sharedWithHistory(),
@@ -224,6 +227,17 @@ export class Link implements PeerLink {
       tooManySubscriptions: () => this.#tooManySubscriptions(this.#wire.openCount),
       authenticated: () => this.#auth.authenticated(),
     };
+  }
+
+  /** What a live subscription did not bring while the peer had it closed; its failure is left to the daily run. */
+  #fetchMissed(filters: readonly Filter[], at: number): void {
+    const since = at - this.#parts.settings.overlapSecs;
+    const { progress, filters: asked } = newBatch({
+      purpose: "targeted",
+      filters: withSince(filters, since),
+      isWhole: false,
+    });
+    void this.history({ progress, filters: asked, allowNegentropy: true, fallback: () => asked });
   }
 
   #bounds(): PeerBounds {

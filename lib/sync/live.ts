@@ -21,6 +21,8 @@ export interface LiveParts {
   rateLimited(): void;
   tooManySubscriptions(): boolean;
   authenticated(): Promise<boolean>;
+  /** These were not followed from `at` (wall seconds) until this moment: stored events make up for it. */
+  missed(filters: readonly Filter[], at: number): void;
 }
 
 /** One live subscription of ours, open on the wire or to be opened. */
@@ -33,6 +35,8 @@ interface Entry {
   readonly timer: Timer;
   nextDelayMs: number;
   openedAt: number;
+  /** When the peer ended it (wall seconds); undefined while it is open or was not yet. */
+  closedAt: number | undefined;
   /** Asked for with `since` because `limit: 0` was refused. */
   isTrial: boolean;
   hasTriedAuth: boolean;
@@ -163,6 +167,7 @@ export class LiveSubscriptions {
         timer: new Timer(this.#parts.clock),
         nextDelayMs: FIRST_REOPEN_MS,
         openedAt: 0,
+        closedAt: undefined,
         isTrial: false,
         hasTriedAuth: false,
       });
@@ -194,6 +199,9 @@ export class LiveSubscriptions {
       closed: (reason) => this.#closed(entry, reason, usesSince),
     };
     wire.open(subscription);
+    const { closedAt } = entry;
+    entry.closedAt = undefined;
+    if (closedAt !== undefined) this.#parts.missed(entry.filters, closedAt);
   }
 
   #close(entry: Entry): void {
@@ -205,6 +213,9 @@ export class LiveSubscriptions {
   #closed(entry: Entry, reason: string, usedSince: boolean): void {
     if (entry.state !== "open") return;
     const parts = this.#parts;
+    // History waits for the AUTH that a live subscription is opened with; nothing is missed then.
+    const isFirstAuth = closedMeaning(reason) === "auth" && !entry.hasTriedAuth;
+    if (!isFirstAuth) entry.closedAt = nowSeconds(parts.clock);
     if (parts.clock.monotonic() - entry.openedAt >= MAX_REOPEN_MS) entry.nextDelayMs = FIRST_REOPEN_MS;
     switch (closedMeaning(reason)) {
       case "auth":
@@ -221,6 +232,7 @@ export class LiveSubscriptions {
           return this.#refuse(entry, reason);
         }
         entry.isTrial = true;
+        entry.closedAt = undefined;
         entry.state = "queued";
         return this.pump();
       case "error":

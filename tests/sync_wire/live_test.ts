@@ -203,3 +203,27 @@ Deno.test("S-31 in a cooldown the replaced subscriptions stay until the others c
   assert.equal(play.peer.subscriptions.size, 1);
   assert.equal(play.peer.live().length, 4);
 });
+
+Deno.test("S-68 what is published while the peer has a live subscription closed arrives when it is open again", async () => {
+  let isBroken = true;
+  const play = await stage({
+    rules: {
+      intercept: (frame, peer) => {
+        const isLive = frame[0] === "REQ" && String(frame[1]).startsWith("live");
+        if (!isLive || !isBroken) return false;
+        isBroken = false;
+        peer.send("CLOSED", frame[1], "error: restarting");
+        return true;
+      },
+    },
+  });
+  play.link.openLive([TAGGED]);
+  await play.pass(100);
+  const [event] = comments(1, 0, -5);
+  play.peer.publish(event!);
+  await play.pass(1_000);
+  assert.equal(play.missing([event!]), 1);
+  await play.pass(10_000);
+  assert.equal(play.peer.live().length, 2);
+  assert.equal(play.missing([event!]), 0);
+});
