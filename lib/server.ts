@@ -17,11 +17,19 @@ import {
   describeServer,
   repositoryFacts,
 } from "./http/mod.ts";
-import { Intake } from "./intake/mod.ts";
+import { importLegacyRejected, Intake } from "./intake/mod.ts";
 import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/mod.ts";
 import { curationRules, DURATION } from "./policy/mod.ts";
-import { Pins, release, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
+import {
+  importLegacyState,
+  Pins,
+  release,
+  type ReleaseParts,
+  startPurgatory,
+  StatePushGate,
+  Sweep,
+} from "./purgatory/mod.ts";
 import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
 import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
@@ -128,6 +136,10 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     expiryCause: (event) => late.replication?.hunt.isUnreachable(event) ? "unreachable" : "missing",
     log: log.target("purgatory"),
   };
+  const refusedLifetimes = {
+    hotMs: config.rejectedHotCacheDurationSecs * 1000,
+    coldMs: config.rejectedColdIndexExpirySecs * 1000,
+  };
   const intake: Intake = new Intake({
     ...parts,
     locks,
@@ -137,10 +149,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     openGraspLists: config.openGraspLists,
     intakeCounters: metrics.intake,
     rejectedCounters: metrics.rejected,
-    refusedLifetimes: {
-      hotMs: config.rejectedHotCacheDurationSecs * 1000,
-      coldMs: config.rejectedColdIndexExpirySecs * 1000,
-    },
+    refusedLifetimes,
     handOver: (event) => late.replication?.hunt.handOver(event),
     wanted: (want) => late.replication?.sync?.fetchWanted(want),
     log: log.target("policy"),
@@ -168,6 +177,8 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
 
   await repositories.emptyTrash();
   await repositories.recount();
+  await importLegacyState({ ...parts, locks, verifier, gitDataPath });
+  await importLegacyRejected({ ...parts, verifier, refusedLifetimes, gitDataPath });
   await startPurgatory(parts, locks);
   const stopping = new AbortController();
   const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);

@@ -53,20 +53,22 @@ export async function checkDisk(
 /** Files of other programs in our directories. */
 export async function checkStateFiles(gitPath: string, relayPath: string): Promise<readonly CheckResult[]> {
   const { ok, warn } = resultsOf("state-files");
+  const imported = "belongs to the Rust ngit-grasp and will be imported and renamed at the next start";
   const candidates = [
-    { path: `${gitPath}/purgatory-state.json`, owner: "the Rust ngit-grasp" },
-    { path: `${gitPath}/rejected-events-cache.json`, owner: "the Rust ngit-grasp" },
-    { path: `${relayPath}/data.mdb`, owner: "an LMDB database" },
-    { path: `${relayPath}/KEYREGISTRY`, owner: "a Badger database" },
+    { path: `${gitPath}/purgatory-state.json`, fate: imported },
+    { path: `${gitPath}/rejected-events-cache.json`, fate: imported },
+    { path: `${relayPath}/data.mdb`, fate: "belongs to an LMDB database and is left alone by this version" },
+    {
+      path: `${relayPath}/KEYREGISTRY`,
+      fate: "belongs to a Badger database and is left alone by this version",
+    },
   ];
   const exists = await Promise.all(
     candidates.map(({ path }) => Deno.stat(path).then(() => true, () => false)),
   );
   const found = candidates.filter((_, index) => exists[index]);
   if (found.length === 0) return [ok("no files of another program")];
-  return found.map(({ path, owner }) =>
-    warn(`${path} belongs to ${owner} and is left alone by this version`)
-  );
+  return found.map(({ path, fate }) => warn(`${path} ${fate}`));
 }
 
 /** The path itself, or its closest ancestor that exists. */

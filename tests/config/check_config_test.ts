@@ -233,6 +233,6 @@ Deno.test("--check-config shows effective values with their sources, and files o
     assert.match(report.text, /^NGIT_DOMAIN +git\.example\.org +cli$/m);
     assert.match(report.text, /^NGIT_RELAY_DESCRIPTION +hello +\.env:2$/m);
     assert.match(report.text, /^NGIT_RELAY_NAME +git\.example\.org grasp relay +derived$/m);
-    assert.match(lines(report, "state-files").join(), /warn .*purgatory-state\.json/);
+    assert.match(lines(report, "state-files").join(), /warn .*purgatory-state\.json .* will be imported/);
   });
 });
