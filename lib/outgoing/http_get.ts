@@ -8,6 +8,7 @@ import { ADDRESS_ATTEMPT_MS, pinnedLookup } from "./pinned_lookup.ts";
 
 /** Largest head of an answer in bytes. */
 const MAX_HEAD_BYTES = 32_768;
+const FIRST_BODY_BYTES = 16_384;
 
 /** One GET to one of the checked addresses, without following redirects. Never rejects. */
 export function getOnce(
@@ -85,30 +86,31 @@ async function readAnswer(
 
 function readBody(answer: IncomingMessage, maxBytes: number): Promise<Uint8Array | NetworkFailure> {
   return new Promise((resolve) => {
-    const chunks: Uint8Array[] = [];
+    // Copied as it comes: a server may send it byte by byte, and each piece weighs some hundred bytes.
+    let body = new Uint8Array(FIRST_BODY_BYTES);
     let size = 0;
     answer.on("data", (chunk: Uint8Array) => {
+      if (size + chunk.length > maxBytes) {
+        answer.destroy();
+        return resolve(tooLarge(maxBytes));
+      }
+      if (size + chunk.length > body.length) body = enlarged(body, size + chunk.length);
+      body.set(chunk, size);
       size += chunk.length;
-      if (size > maxBytes) return resolve(tooLarge(maxBytes));
-      chunks.push(chunk);
     });
     answer.on(
       "end",
-      () => resolve(answer.complete ? joined(chunks, size) : failure("network", "the answer was cut off")),
+      () => resolve(answer.complete ? body.slice(0, size) : failure("network", "the answer was cut off")),
     );
     answer.on("error", (error) => resolve(failureOf(error)));
     answer.on("close", () => resolve(failure("network", "the answer was cut off")));
   });
 }
 
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const body = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  return body;
+function enlarged(body: Uint8Array<ArrayBuffer>, size: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(2 * body.length, size));
+  larger.set(body);
+  return larger;
 }
 
 function headersOf(answer: IncomingMessage): Headers {

@@ -190,3 +190,20 @@ Deno.test("a refused connection and an unsuitable URL are failures, not exceptio
   const port = await withTcp(() => {}, (port) => Promise.resolve(port));
   assert.match(await got(network, getting(`http://peer.example:${port}/`)), /^network: .*ECONNREFUSED/);
 });
+
+Deno.test("a body sent byte by byte arrives whole and takes no more memory than its bytes", async () => {
+  const { network } = testNetwork();
+  const size = 800_000;
+  const text = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${"1\r\nx\r\n".repeat(size)}0\r\n\r\n`;
+  await withAnswer(text, async (port) => {
+    const before = Deno.memoryUsage().rss;
+    const answer = await network.get({ ...getting(`http://peer.example:${port}/`), maxBytes: size });
+    if (!answer.ok) assert.fail(answer.text);
+    assert.equal(answer.body.length, size);
+    assert.ok(answer.body.every((byte) => byte === 120));
+    const grown = Deno.memoryUsage().rss - before;
+    assert.ok(grown < 300 << 20, `${grown}`);
+    const less = await network.get({ ...getting(`http://peer.example:${port}/`), maxBytes: size - 1 });
+    assert.equal(less.ok ? "" : less.fault, "too_large");
+  });
+});
