@@ -55,6 +55,7 @@ export class Searcher {
     const target = { owner: queued.owner, identifier: queued.identifier };
     const done = repositories.use(target);
     let fetched = false;
+    let isDecided = false;
     try {
       const seen = await look(this.#parts, target);
       const untried = (seen ? this.#inOrder(queued, seen) : []).filter(({ host, url }) =>
@@ -63,6 +64,7 @@ export class Searcher {
       const next = untried.find((candidate) => this.#wantedFrom(queued, candidate, seen!.missing).length > 0);
       const isOver = next === undefined || this.#unusable(next) !== undefined ||
         !await this.#parts.settings.hasSpace();
+      isDecided = true;
       if (isOver || untried.length === 1) throttle.remove(queued.key, turn.host);
       else throttle.enqueue(turn.host, queued.key, [next.url], clock.monotonic());
       if (isOver) return;
@@ -72,6 +74,8 @@ export class Searcher {
       await this.#release(target);
     } finally {
       done();
+      // After a fault here its next turn would come at once; its own schedule brings it back.
+      if (!isDecided) throttle.remove(queued.key, turn.host);
       if (fetched) throttle.free(turn.host, clock.monotonic());
       else throttle.refund(turn, clock.monotonic());
     }

@@ -103,3 +103,37 @@ Deno.test("stop ends a hunt under way", () =>
       await asked.promise;
     });
   }));
+
+Deno.test("a turn at a host that fails here is not repeated without end", () => {
+  let failures = 0;
+  let isBroken = false;
+  const hasSpace = () => {
+    if (!isBroken) return Promise.resolve(true);
+    failures++;
+    // A turn of the event loop: without end this test would not end either.
+    return new Promise<boolean>((_, reject) => setTimeout(() => reject(new Error("no disk")), 1));
+  };
+  return engine((world) =>
+    hunting(world, async ({ remote }) => {
+      const owner = newSigner();
+      const goOn = Promise.withResolvers<void>();
+      for (let count = 0; count < 2; count++) {
+        const url = `https://busy.org/${count}`;
+        remote.answers.set(url, () => goOn.promise.then(() => ({ result: "nothing" })));
+        await world.sync(announced(owner, [url], { identifier: `r${count}` }));
+        const refs = { "refs/heads/main": `${count + 1}`.repeat(40) };
+        await world.sync(declare(owner, `r${count}`, { ...refs }, { created_at: T }));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await world.clock.advance(500);
+      await eventually("the host is full", () => remote.asked.length === 1);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      isBroken = true;
+      goOn.resolve();
+      await eventually("the turn failed", () => failures > 0);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      isBroken = false;
+      assert.ok(failures <= 2, `${failures} times`);
+    }, { maxConcurrentPerHost: 1, hasSpace })
+  );
+});
