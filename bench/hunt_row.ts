@@ -63,13 +63,13 @@ async function fill(dataPath: string, hosts: readonly GitHost[], commits: readon
 }
 
 function waiting(author: Signer, identifier: string, host: GitHost, commit: string): Changes {
-  const clone = ["clone", `${host.url}/${author.npub}/${identifier}.git`];
+  const cloneUrls = [`${host.url}/${author.npub}/${identifier}.git`];
   const now = Date.now();
   const row = { identifier, source: "sync", firstEnteredAt: now, enteredAt: now } as const;
   return {
     putAnnouncements: [{
       ...row,
-      event: announceOn(author, identifier, [DOMAIN], { extraTags: [clone] }),
+      event: announceOn(author, identifier, [DOMAIN], { cloneUrls }),
       owner: author.pubkey,
       phase: "active",
       deadlineAt: now + DURATION.announcementMs,

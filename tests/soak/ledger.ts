@@ -51,10 +51,11 @@ export class Project {
 
   /** Ids of the events every member has to serve when nothing disturbs any more. */
   servedIds(): string[] {
-    if (this.deleted) return [];
+    // What nobody pushed to waits in purgatory.
+    if (this.deleted || !this.state) return [];
     const related = this.related.filter(({ event }) => !this.deletedIds.has(event.id));
-    const events = [this.announcement, this.state?.event, ...related.map(({ event }) => event)];
-    return events.flatMap((event) => event ? [event.id] : []);
+    const events = [this.announcement!, this.state.event, ...related.map(({ event }) => event)];
+    return events.map(({ id }) => id);
   }
 
   /** Ids of events that may be served or not: what a deleted repository leaves behind depends on the order. */
