@@ -8,19 +8,30 @@ const MAX_ENTRIES = 200_000;
 
 /**
  * Removes what killed git children leave in a repository nobody uses: quarantine directories,
- * temporary packs, and lock files last changed before `locksBefore` (ms).
+ * temporary packs and downloads, and lock files last changed before `locksBefore` (ms).
  */
 export async function removeLeftovers(path: string, locksBefore: number): Promise<void> {
   for (const name of await namesIn(`${path}/objects`)) {
+    if (/^[0-9a-f]{2}$/.test(name)) await removeDownloads(`${path}/objects/${name}`);
     if (/^(tmp_objdir-)?incoming-/.test(name) || name.startsWith("tmp_objdir-")) {
       await removeTree(`${path}/objects/${name}`);
     }
   }
-  for (const name of await namesIn(`${path}/objects/pack`)) {
-    if (name.startsWith("tmp_")) await removeTree(`${path}/objects/pack/${name}`);
+  const packs = new Set(await namesIn(`${path}/objects/pack`));
+  for (const name of packs) {
+    const isLonely = name.endsWith(".idx") && !packs.has(name.replace(/\.idx$/, ".pack"));
+    if (name.startsWith("tmp_") || isLonely) await removeTree(`${path}/objects/pack/${name}`);
   }
+  await removeDownloads(`${path}/objects/pack`);
   for (const { file, changedAt } of await lockFiles(path)) {
     if (changedAt < locksBefore) await removeTree(file);
+  }
+}
+
+/** What git was fetching from a server without upload-pack, file by file. */
+async function removeDownloads(folder: string): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    if (name.endsWith(".temp")) await removeTree(`${folder}/${name}`);
   }
 }
 

@@ -130,25 +130,43 @@ function settings(
   ].flatMap((setting) => ["-c", setting]);
 }
 
-/** Names of the packs at `path`, those being written included. */
-export async function packNames(path: string): Promise<ReadonlySet<string>> {
-  const names = new Set<string>();
-  try {
-    for await (const { name } of Deno.readDir(`${path}/objects/pack`)) {
-      if (name.endsWith(".pack") || name.startsWith("tmp_pack_")) names.add(name);
+/**
+ * Files of objects at `path`, those being written included. From a server without upload-pack git takes
+ * single objects, packs and indexes as they lie there.
+ */
+export async function objectFiles(path: string): Promise<ReadonlySet<string>> {
+  const files = new Set<string>();
+  for (const folder of await namesIn(`${path}/objects`)) {
+    if (folder === "pack") {
+      const names = new Set(await namesIn(`${path}/objects/pack`));
+      for (const name of names) if (isDownload(name, names)) files.add(`pack/${name}`);
+    } else if (/^[0-9a-f]{2}$/.test(folder)) {
+      for (const name of await namesIn(`${path}/objects/${folder}`)) files.add(`${folder}/${name}`);
     }
-  } catch {
-    // No packs yet.
   }
-  return names;
+  return files;
 }
 
-/** Bytes in packs that are not among `known`. */
-export async function packBytesBeyond(path: string, known: ReadonlySet<string>): Promise<number> {
+/** Not what git computed here from a pack. */
+function isDownload(name: string, names: ReadonlySet<string>): boolean {
+  if (name.endsWith(".idx")) return !names.has(name.replace(/\.idx$/, ".pack"));
+  return name.endsWith(".pack") || name.endsWith(".temp") || name.startsWith("tmp_pack_");
+}
+
+async function namesIn(path: string): Promise<readonly string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+  } catch {
+    return []; // nothing there
+  }
+}
+
+/** Bytes in files of objects that are not among `known`. */
+export async function objectBytesBeyond(path: string, known: ReadonlySet<string>): Promise<number> {
   let bytes = 0;
-  for (const name of await packNames(path)) {
+  for (const name of await objectFiles(path)) {
     if (known.has(name)) continue;
-    const file = await Deno.stat(`${path}/objects/pack/${name}`).catch(() => undefined);
+    const file = await Deno.stat(`${path}/objects/${name}`).catch(() => undefined);
     bytes += file?.size ?? 0;
   }
   return bytes;

@@ -4,8 +4,8 @@ import {
   type GitResult,
   KEEP_REFS,
   listRemote,
-  packBytesBeyond,
-  packNames,
+  objectBytesBeyond,
+  objectFiles,
   type RemoteOptions,
   type RemoteRepository,
   TEMPORARY_REFS,
@@ -62,7 +62,7 @@ export class FetchRun {
   /** Runs the whole conversation. */
   async outcome(): Promise<FetchOutcome> {
     const { request } = this.#task;
-    const before = await packNames(this.#path);
+    const before = await objectFiles(this.#path);
     const over = new AbortController();
     const abort = () => this.#stop.abort();
     request.signal.addEventListener("abort", abort, { once: true });
@@ -76,7 +76,7 @@ export class FetchRun {
       request.signal.removeEventListener("abort", abort);
       await measured;
     }
-    this.#bytes = Math.max(this.#bytes, await packBytesBeyond(this.#path, before));
+    this.#bytes = Math.max(this.#bytes, await objectBytesBeyond(this.#path, before));
     if (this.#failure) await this.#options.repositories.cleanLeftovers(request.target, 1);
     return this.#result();
   }
@@ -228,7 +228,7 @@ export class FetchRun {
     while (!over.aborted) {
       await clock.sleep(HUNT.measureMs, over);
       if (over.aborted) return;
-      this.#bytes = Math.max(this.#bytes, await packBytesBeyond(this.#path, before));
+      this.#bytes = Math.max(this.#bytes, await objectBytesBeyond(this.#path, before));
       if (clock.monotonic() >= this.#endsAt) this.#end("timeout");
       else if (maxBytes > 0 && this.#bytes > maxBytes) this.#end("too_large");
       else if (!await settings.hasSpace().catch(() => false)) this.#end("local");

@@ -129,3 +129,32 @@ Deno.test("all branches of a server are those it listed before, however many it 
     assert.notEqual((await tryGit(path, "cat-file", "-e", other)).code, 0);
     assert.deepEqual(Object.keys(await refs()), [`refs/purgatory/keep/${wanted}`]);
   }));
+
+/** Ends the fetch if nothing else does. */
+let looks = 0;
+
+Deno.test("a server that turns dumb after the first answer is bounded too, and nothing of it is left", () =>
+  withRemote(async ({ peer, tree, fetch, path, directory }) => {
+    const { path: work, commits } = await tree("a", ["1"]);
+    await git(work, "gc", "-q");
+    await git(work, "update-server-info");
+    const noise = new Uint8Array(65_536);
+    const endless = () =>
+      new Response(new ReadableStream({ pull: (controller) => controller.enqueue(noise) }));
+    const turning = peer({
+      answer: (_request, path) => {
+        if (turning.requests.length === 1) return undefined;
+        if (path.endsWith(".pack")) return endless();
+        const file = `${directory}/peers${path.replace(/\?.*/, "")}`;
+        return Deno.readFile(file).then(
+          (bytes) => new Response(bytes),
+          () => new Response("", { status: 404 }),
+        );
+      },
+    });
+    const outcome = await fetch(turning.url("a/.git"), commits);
+    assert.ok(turning.requests.some((line) => line.endsWith(".pack")), turning.requests.join("\n"));
+    assert.deepEqual([outcome.result, outcome.obtained.size], ["too_large", 0]);
+    const left = (await Array.fromAsync(Deno.readDir(`${path}/objects/pack`))).map(({ name }) => name);
+    assert.deepEqual(left, []);
+  }, { maxBytes: 1 << 20, hasSpace: () => Promise.resolve(++looks < 12) }));
