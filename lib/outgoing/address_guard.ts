@@ -91,8 +91,11 @@ export function endpointProblem(url: URL): string | undefined {
 export function addressProblem(address: string, own: ReadonlySet<string>): string | undefined {
   const canonical = canonicalAddress(address);
   if (canonical === undefined) return "not an address";
-  if (own.has(canonical)) return "an address of this machine";
-  return isForbidden(ipaddr.parse(canonical)) ? "an address that is not public" : undefined;
+  const parsed = ipaddr.parse(canonical);
+  if ([parsed, ...carriedBy(parsed)].some((one) => own.has(one.toString()))) {
+    return "an address of this machine";
+  }
+  return isForbidden(parsed) ? "an address that is not public" : undefined;
 }
 
 /** Why a DNS name must not be resolved: it can only mean something local. */
@@ -131,13 +134,17 @@ export function portOf(url: URL): number {
 
 function isForbidden(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   if (address instanceof ipaddr.IPv4) return IPV4_FORBIDDEN.some(([base, bits]) => address.match(base, bits));
-  const carrier = IPV4_CARRIERS.find(({ range: [base, bits] }) => address.match(base, bits));
-  if (carrier) {
-    return carrier.carried(address.toByteArray()).some((bytes) => isForbidden(new ipaddr.IPv4([...bytes])));
-  }
+  const carried = carriedBy(address);
+  if (carried.length > 0) return carried.some(isForbidden);
   const within = (ranges: readonly [ipaddr.IPv6, number][]) =>
     ranges.some(([base, bits]) => address.match(base, bits));
   return !within(IPV6_GLOBAL) || within(IPV6_FORBIDDEN);
+}
+
+function carriedBy(address: ipaddr.IPv4 | ipaddr.IPv6): readonly ipaddr.IPv4[] {
+  if (address instanceof ipaddr.IPv4) return [];
+  const carrier = IPV4_CARRIERS.find(({ range: [base, bits] }) => address.match(base, bits));
+  return carrier?.carried(address.toByteArray()).map((bytes) => new ipaddr.IPv4([...bytes])) ?? [];
 }
 
 function prefix(text: string): [ipaddr.IPv6, number] {

@@ -190,3 +190,11 @@ Deno.test("P-78 a host name git's HTTP client would not keep to its pinned addre
     assert.equal(nameProblem(host), undefined, host);
   }
 });
+
+Deno.test("P-78 an IPv6 form of an address of this machine is one too", () => {
+  const own = new Set(["8.8.8.8"]);
+  for (const address of ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]) {
+    assert.equal(addressProblem(address, own), "an address of this machine", address);
+    assert.equal(addressProblem(address, NONE), undefined, address);
+  }
+});
