@@ -11,6 +11,7 @@ import { traceLog } from "./trace_log.ts";
 import { type Amount, Traffic } from "./traffic.ts";
 import { Workload } from "./workload.ts";
 import { World } from "./world.ts";
+import { fastTempDirectory } from "../support/fast_directory.ts";
 
 /** What one run is made of; the same plan gives the same run. */
 export interface Plan {
@@ -111,7 +112,7 @@ export function planOf(seed: number, machines?: number): Plan {
 
 /** Runs one plan from the first announcement to convergence, or to the end of patience. */
 export async function run(plan: Plan, { trace = false, inspect }: RunOptions = {}): Promise<Report> {
-  const directory = await Deno.makeTempDir({ dir: await fastDirectory(), prefix: "sim-" });
+  const directory = await fastTempDirectory("sim-");
   const dice = new Dice(plan.seed);
   const world = new World();
   const traffic = new Traffic();
@@ -259,11 +260,4 @@ function watchGauges(
       return found.slice(0, 5);
     },
   };
-}
-
-/** Memory-backed where the system has it: databases are written with full durability. */
-async function fastDirectory(): Promise<string> {
-  const shared = "/dev/shm";
-  const info = await Deno.stat(shared).catch(() => undefined);
-  return info?.isDirectory ? shared : Deno.env.get("TMPDIR") ?? "/tmp";
 }

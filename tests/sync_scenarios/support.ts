@@ -8,6 +8,7 @@ import { SteppingClock } from "../support/stepping_clock.ts";
 import { addressOf, announcement, type AnnouncementDraft, Author } from "../support/sync_events.ts";
 import { drive, openWorld, type World, type WorldOptions } from "../support/sync_world.ts";
 import type { Asked, WireLog } from "../support/wire_log.ts";
+import { fastTempDirectory } from "../support/fast_directory.ts";
 
 /** A scripted relay somewhere in the network. */
 export interface Elsewhere {
@@ -256,7 +257,7 @@ export function scenario(
   options: StoryOptions = {},
 ): void {
   Deno.test(name, async () => {
-    const directory = await Deno.makeTempDir({ prefix: "ngit-grasp-sync-", ...fastDirectory() });
+    const directory = await fastTempDirectory("ngit-grasp-sync-");
     const story = new Story(directory, options);
     try {
       await story.open();
@@ -270,15 +271,6 @@ export function scenario(
       await Deno.remove(directory, { recursive: true });
     }
   });
-}
-
-/** Memory where the machine offers it: durability is not what scenarios are about. */
-function fastDirectory(): { dir?: string } {
-  try {
-    return Deno.statSync("/dev/shm").isDirectory ? { dir: "/dev/shm" } : {};
-  } catch {
-    return {};
-  }
 }
 
 /** Wall seconds of a moment on the virtual clock's monotonic scale. */
