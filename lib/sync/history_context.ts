@@ -3,6 +3,7 @@ import type { SyncStore } from "../store/mod.ts";
 import type { Clock, Random } from "../world/mod.ts";
 import type { PageCaps } from "./history_paging.ts";
 import type { HistoricMeter } from "./link_gate.ts";
+import type { KeptEvents } from "./link_arrivals.ts";
 import type { LinkIntake } from "./link_intake.ts";
 import type { LinkWire } from "./link_wire.ts";
 import type { ListedIds, NegotiationRoom } from "./negotiation_room.ts";
@@ -40,7 +41,8 @@ export interface HistoryContext {
   unsupported(why: string): void;
   /** A negotiation got no first answer: the second such occasion is a verdict. */
   timedOut(): void;
-  /** An event that was asked for by id turned out to be held. */
+  readonly kept: KeptEvents;
+  /** An event that was asked for by id turned out to be held, and not only since it was asked for. */
   redundant(id: string): void;
 }
 

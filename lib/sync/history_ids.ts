@@ -95,11 +95,13 @@ export class IdFetch {
       const ids = chunk.filter((id) => this.#missing.has(id));
       if (ids.length === 0 || signal.aborted) return true;
       const asked = new Set(ids);
+      const { mark } = context.kept;
       const end = await runRequest(this.#scope, {
         role: "ids",
         filter: idsFilter(ids),
         collect: (event, result) => {
-          if (asked.delete(event.id) && result === "duplicate") context.redundant(event.id);
+          const isHeld = asked.delete(event.id) && result === "duplicate";
+          if (isHeld && !context.kept.isSince(event.id, mark)) context.redundant(event.id);
           if (result === "failed") this.fault(event.id);
           else if (result !== "invalid") this.received(event.id);
         },

@@ -1,4 +1,4 @@
-import { Arrivals } from "./link_arrivals.ts";
+import { Arrivals, KeptEvents } from "./link_arrivals.ts";
 import type { LinkParts, SharedParts } from "./link_parts.ts";
 import { Link } from "./link_session.ts";
 import { NegotiationRoom } from "./negotiation_room.ts";
@@ -23,6 +23,7 @@ export function createOpenLink(parts: LinkParts): OpenLink {
     room: new NegotiationRoom(NEGOTIATED_ITEMS),
     listed: new NegotiationRoom(LISTED_IDS),
     arrivals: new Arrivals(),
+    kept: keptEvents(parts.store),
     warnOnce(url, message, reason) {
       if (warned.has(url) || warned.size >= MAX_WARNED) return;
       warned.add(url);
@@ -45,6 +46,17 @@ export function createOpenLink(parts: LinkParts): OpenLink {
     early.hand(link);
     return { ok: true, link };
   };
+}
+
+/** Follows what the store takes in, so that an event that came by another way meanwhile is recognised. */
+function keptEvents(store: LinkParts["store"]): KeptEvents {
+  const kept = new KeptEvents();
+  store.watch(({ insertEvents = [], putAnnouncements = [], putStates = [], putPullRequests = [] }) => {
+    for (const { event } of [...insertEvents, ...putAnnouncements, ...putStates, ...putPullRequests]) {
+      kept.add(event.id);
+    }
+  });
+  return kept;
 }
 
 /** Takes what a socket delivers before its link exists, and passes on the rest. */

@@ -17,3 +17,25 @@ export class Arrivals {
     return this.#ids.has(id);
   }
 }
+
+/** The ids the store took in last, from wherever they came, in their order; shared by all links. */
+export class KeptEvents {
+  readonly #places = new Map<string, number>();
+  #place = 0;
+
+  /** The present moment, for {@link KeptEvents.isSince}. */
+  get mark(): number {
+    return this.#place;
+  }
+
+  add(id: string): void {
+    if (this.#places.has(id)) return;
+    this.#places.set(id, ++this.#place);
+    if (this.#places.size > MAX_IDS) this.#places.delete(this.#places.keys().next().value!);
+  }
+
+  /** True when this id was taken in after `mark`. */
+  isSince(id: string, mark: number): boolean {
+    return (this.#places.get(id) ?? 0) > mark;
+  }
+}

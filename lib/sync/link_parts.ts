@@ -1,8 +1,8 @@
 import type { NostrEvent } from "../nostr/mod.ts";
 import type { Logger, SyncGroup } from "../observe/mod.ts";
-import type { SyncStore } from "../store/mod.ts";
+import type { Store, SyncStore } from "../store/mod.ts";
 import type { Clock, Network, Random } from "../world/mod.ts";
-import type { Arrivals } from "./link_arrivals.ts";
+import type { Arrivals, KeptEvents } from "./link_arrivals.ts";
 import type { EventResult } from "./link_intake.ts";
 import type { NegotiationRoom } from "./negotiation_room.ts";
 import type { SyncSettings } from "./ports.ts";
@@ -15,7 +15,7 @@ export interface LinkParts {
    * fault, `failed` is ours; any other answer means that the event was received.
    */
   admit(event: NostrEvent, relay: string): Promise<{ readonly result: EventResult }>;
-  readonly store: Pick<SyncStore, "heldItems" | "unwanted">;
+  readonly store: Pick<SyncStore, "heldItems" | "unwanted"> & Pick<Store, "watch">;
   /** The key of this relay, with which it answers AUTH (NIP-42). */
   readonly secretKey: Uint8Array;
   readonly settings: SyncSettings;
@@ -31,7 +31,10 @@ export interface SharedParts extends LinkParts {
   readonly room: NegotiationRoom;
   /** Of the ids peers list. */
   readonly listed: NegotiationRoom;
+  /** What peers delivered, whatever became of it. */
   readonly arrivals: Arrivals;
+  /** What was stored or began to wait, from wherever it came. */
+  readonly kept: KeptEvents;
   /** Logs a warning about a relay once per process. */
   warnOnce(url: string, message: string, reason: string): void;
 }

@@ -143,6 +143,7 @@ export class Link implements PeerLink {
       },
       unsupported: (why) => this.#unsupported(why),
       timedOut: () => this.#timedOut(),
+      kept: parts.kept,
       redundant: (id) => void this.#countRedundant(id),
     });
     this.#limitsTimer = new Timer(clock);

@@ -137,6 +137,7 @@ Deno.test("S-60 after the fallback what must not be fetched is not missing", asy
   const play = await stage({
     events,
     store: {
+      watch: () => () => {},
       heldItems: () => Promise.resolve([]),
       unwanted: (ids) => Promise.resolve(new Set(ids.filter((id) => refused.has(id)))),
     },
@@ -289,6 +290,7 @@ Deno.test("a set too large for memory is negotiated in parts", async () => {
   const play = await stage({
     events,
     store: {
+      watch: () => () => {},
       heldItems: (one) => Promise.resolve(one.since === undefined && ++refusals ? undefined : []),
       unwanted: () => Promise.resolve(new Set()),
     },

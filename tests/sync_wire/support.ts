@@ -177,6 +177,7 @@ export class Stage {
       metrics: this.metrics,
       store: store ?? {
         heldItems: (one) => Promise.resolve(itemsOf([...this.held.values()], one)),
+        watch: () => () => {},
         unwanted: (ids) =>
           Promise.resolve(new Set(ids.filter((id) => this.held.has(id) || unwanted.includes(id)))),
       },
