@@ -20,6 +20,8 @@ import { Watchers } from "./watchers.ts";
 /** Checks in a row at which nobody wants a relay before it is dropped. */
 const UNWANTED_CHECKS = 2;
 const STOP_DEADLINE_MS = 10_000;
+/** Live relays asked for one wanted event, those of its repository first. */
+const MAX_ASKED = 50;
 
 /** Starts following other relays (GRASP-02); what the database holds is read before the first dial. */
 export function startSync(parts: SyncParts): SyncEngine {
@@ -158,10 +160,12 @@ class Engine implements SyncEngine {
     for (const [ref, repo] of this.#repos.entries) {
       if (identifierOf(ref) === want.identifier) { for (const url of repo.relays) relays.add(url); }
     }
+    // Announcements come from every relay, whatever it is followed for.
+    if (want.kind === 30617) { for (const url of this.#actors.keys()) relays.add(url); }
     const live = [...relays].flatMap((url) => {
       const actor = this.#actors.get(url);
       return actor?.link ? [actor] : [];
-    });
+    }).slice(0, MAX_ASKED);
     if (live.length === 0) return;
     const filters = this.#wanted.take(want);
     if (filters.length > 0) { for (const actor of live) actor.fetch(filters); }

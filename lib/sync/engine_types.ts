@@ -39,8 +39,8 @@ export interface SyncEngine {
   /** True as soon as `condition` holds, by notification; false after `deadlineMs` or when sync stops. */
   changed(condition: (snapshot: Inspection) => boolean, deadlineMs: number): Promise<boolean>;
   /**
-   * Asks the live relays of a repository for announcements or states whose copies were dropped; each
-   * author's of one kind and identifier at most once a minute.
+   * Asks for announcements or states whose copies were dropped: the live relays of the repository, for
+   * announcements the others as well; each author's of one kind and identifier at most once a minute.
    */
   fetchWanted(want: WantedEvents): void;
 }

@@ -223,19 +223,19 @@ Deno.test("S-40 a daily run or repair that falls into a cooldown is put off unti
   });
 });
 
-Deno.test("S-94 wanted events are asked for at once on the live relays of the repository, once a minute", async () => {
+Deno.test("S-94 wanted states are asked for at once on the live relays of the repository, once a minute", async () => {
   await rig(async ({ clock, world, sync, status, relay, until, turn }) => {
     await until(() => status(X) === "Connected" && status(Y) === "Connected");
     const { link } = world.peer(X);
     const before = link.histories.length;
-    const want = { kind: 30617, authors: ["bb", "aa"], identifier: "foo" } as const;
+    const want = { kind: 30618, authors: ["bb", "aa"], identifier: "foo" } as const;
     sync.fetchWanted(want);
     sync.fetchWanted(want);
     sync.fetchWanted({ ...want, authors: ["aa", "cc"] });
     sync.fetchWanted({ ...want, identifier: "unknown" });
     assert.deepEqual(link.histories.slice(before).map(({ request }) => request.filters), [
-      [{ kinds: [30617], authors: ["aa", "bb"], tags: new Map([["d", ["foo"]]]) }],
-      [{ kinds: [30617], authors: ["cc"], tags: new Map([["d", ["foo"]]]) }],
+      [{ kinds: [30618], authors: ["aa", "bb"], tags: new Map([["d", ["foo"]]]) }],
+      [{ kinds: [30618], authors: ["cc"], tags: new Map([["d", ["foo"]]]) }],
     ]);
     assert.ok(link.histories.at(-1)!.request.allowNegentropy === false);
     assert.equal(world.peer(Y).link.histories.length, 2, "it lists another repository");
@@ -246,5 +246,16 @@ Deno.test("S-94 wanted events are asked for at once on the live relays of the re
     assert.equal(link.histories.length, before + 3);
     assert.equal(status(X), "Connected", "its failure says nothing about the relay");
     assert.equal(relay(X).batches.length, 0);
+  }, { served: [FOO, announcement(2, "bar", [Y])] });
+});
+
+Deno.test("S-94 a wanted announcement is asked for on every live relay: any of them may have brought it", async () => {
+  await rig(async ({ world, sync, status, until }) => {
+    await until(() => status(X) === "Connected" && status(Y) === "Connected");
+    const asked = (url: string) =>
+      world.peer(url).link.histories.slice(2).map(({ request }) => request.filters);
+    sync.fetchWanted({ kind: 30617, authors: ["aa"], identifier: "unknown" });
+    const expected = [[{ kinds: [30617], authors: ["aa"], tags: new Map([["d", ["unknown"]]]) }]];
+    assert.deepEqual([asked(X), asked(Y)], [expected, expected]);
   }, { served: [FOO, announcement(2, "bar", [Y])] });
 });
