@@ -163,6 +163,7 @@ function modelOf(
     candidates: new Map(events.map((event) => [event.id, event])),
     objects,
     hostsOf: (announcement) => listings.hosts(announcement, "written"),
+    isForgotten: () => false,
   };
 }
 

@@ -45,6 +45,14 @@ export class Listings {
     return later.reduce((hosts, version) => hosts.intersection(hostsIn(version)), named);
   }
 
+  /**
+   * True when this version lists the host and a later one does not: whoever hears of the later one drops this
+   * one, and keeps neither where nobody vouches for its author yet.
+   */
+  leaves(announcement: Announcement, host: string): boolean {
+    return this.hosts(announcement, "written").has(host) && !this.hosts(announcement, "lasting").has(host);
+  }
+
   /** True when a repository of that name was deleted, or left this host. */
   isUnsettled(identifier: string, host: string): boolean {
     if (this.#deletedNames.has(identifier)) return true;

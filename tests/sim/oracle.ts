@@ -52,6 +52,7 @@ export function predict(input: OracleInput, bound: Bound): Map<string, Expected>
       candidates,
       objects: new Map(),
       hostsOf,
+      isForgotten: (announcement) => bound === "least" && listings.leaves(announcement, host),
     });
   }
   for (const { host, identifier, oids } of pushed) {

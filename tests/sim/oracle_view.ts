@@ -19,6 +19,8 @@ export interface ModelServer {
   readonly objects: Map<string, Set<string>>;
   /** Hosts an announcement counts for. */
   hostsOf(announcement: Announcement): ReadonlySet<string>;
+  /** True for an announcement that need not be known here any more. */
+  isForgotten(announcement: Announcement): boolean;
 }
 
 /** A repository as one server sees it in the end. */
@@ -74,7 +76,8 @@ export function judge(server: ModelServer): Judgement {
   const all = [...server.candidates.values()];
   const requests = all.filter(({ kind }) => kind === KIND.deletion);
   const living = server.deletes ? all.filter((event) => !isDeleted(event, requests)) : all;
-  const announcements = newestVersions(living.flatMap(announcementOf), ({ event }) => event);
+  const announcements = newestVersions(living.flatMap(announcementOf), ({ event }) => event)
+    .filter((one) => !server.isForgotten(one));
   const repositories: ModelRepository[] = [];
   const wantedStates: { state: State; sources: readonly Announcement[] }[] = [];
   const served = new Map<string, NostrEvent>();

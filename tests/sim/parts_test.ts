@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import { Commits } from "./commits.ts";
 import { Dice } from "./dice.ts";
 import { Listings } from "./listings.ts";
@@ -104,4 +105,30 @@ Deno.test("the oracle spreads what is listed and what its filters ask for, and n
   assert.deepEqual(servedBy([], "b.example"), [], "nobody told b of a");
   assert.deepEqual(servedBy(["a.example"], "b.example"), all);
   assert.deepEqual(servedBy([], "c.example"), [], "not listed");
+});
+
+Deno.test("the oracle does not lean for certain on a version that listed a server which a later one leaves", () => {
+  const dice = new Dice(9);
+  const commits = new Commits(dice);
+  const [owner, helper] = [new User(dice), new User(dice)];
+  const oid = commits.create([]);
+  const announce = (user: User, created_at: number, hosts: readonly string[], maintainers: readonly User[]) =>
+    user.sign({ kind: 30617, created_at, tags: announcementTags("r", user.npub, hosts, maintainers) });
+  const before = announce(helper, 10, ["a.example", "b.example"], []);
+  const after = announce(helper, 11, ["b.example"], []);
+  const trusting = announce(owner, 12, ["a.example"], [helper]);
+  const state = helper.sign({ kind: 30618, created_at: 13, tags: [["d", "r"], ["refs/heads/main", oid]] });
+  const servedAtA = (versions: readonly NostrEvent[], bound: "least" | "lasting") => {
+    const input = {
+      accepted: new Map([["a.example", [versions[0]!, trusting]], ["b.example", [versions.at(-1)!, state]]]),
+      pushed: [{ host: "b.example", identifier: "r", oids: [oid] }],
+      hosts: new Map([["a.example", []], ["b.example", []]]),
+      commits,
+      listings: new Listings([...versions, trusting]),
+    };
+    return predict(input, bound).get("a.example")!.judgement.served.has(versions.at(-1)!.id);
+  };
+  assert.equal(servedAtA([before, after], "least"), false, "a may have dropped it before it knew the owner");
+  assert.equal(servedAtA([before, after], "lasting"), true);
+  assert.equal(servedAtA([before], "least"), true, "nothing ended this link");
 });
