@@ -76,7 +76,9 @@ export async function differences(evidence: Evidence): Promise<string[]> {
       if (!repository.hosted || !repository.served || isLoose(repository.announcement.event)) continue;
       found.push(...refDifferences(machine, repository));
     }
-    found.push(...missingPullRequestRefs(machine, judgement, isLoose));
+    found.push(
+      ...missingPullRequestRefs(machine, judgement, (event) => served.has(event.id) && !isLoose(event)),
+    );
   }
   return found.slice(0, MAX_DIFFERENCES);
 }
@@ -189,10 +191,10 @@ function refDifferences(
 function missingPullRequestRefs(
   { host, disk }: Machine,
   { served, wantedPullRequests }: Expected["judgement"],
-  isLoose: (event: NostrEvent) => boolean,
+  isHeld: (event: NostrEvent) => boolean,
 ): string[] {
   return wantedPullRequests.filter(({ event, commit, relevant }) =>
-    served.has(event.id) && !isLoose(event) &&
+    served.has(event.id) && isHeld(event) &&
     !relevant.some((one) => disk.find(one)?.refs.get(`refs/nostr/${event.id}`) === commit)
   ).map(({ event }) => `${host} has no ref of pull request ${event.id.slice(0, 8)}`);
 }
