@@ -83,6 +83,7 @@ export function startReplication(parts: ReplicationParts): Replication {
     maxRunning: MAX_RUNNING_HUNTS,
     hasSpace: parts.hasSpace,
     isOwn,
+    contributions: config.grasp06Enable,
   };
   const hunt = startHunt({
     ...parts,

@@ -8,6 +8,7 @@ import {
   type RelayKey,
   withBoundPort,
 } from "./config/mod.ts";
+import { contributionRules, createContributions } from "./contributions.ts";
 import { createGit, createGitHttp, Repositories } from "./git/mod.ts";
 import {
   bind,
@@ -22,6 +23,7 @@ import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/mod.ts";
 import { curationRules, DURATION } from "./policy/mod.ts";
 import {
+  gates,
   importLegacyState,
   Pins,
   release,
@@ -126,6 +128,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const locks = new KeyedLock();
   /** Filled once everything it needs exists. */
   const late: { replication?: Replication } = {};
+  const offered = contributionRules(config, rules);
   const parts: ReleaseParts = {
     store,
     repositories,
@@ -134,6 +137,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     notify: (event) => relay.publish(event, serialiseEvent(event)),
     counters: metrics.purgatory,
     expiryCause: (event) => late.replication?.hunt.isUnreachable(event) ? "unreachable" : "missing",
+    ...(offered && { contributions: offered }),
     log: log.target("purgatory"),
   };
   const refusedLifetimes = {
@@ -164,7 +168,8 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const hasSpace = async () =>
     config.minFreeDiskMb === 0 || await freeBytes(gitDataPath) >= config.minFreeDiskMb * MEBIBYTE;
-  const gate = new StatePushGate(parts, locks, { rules, hasSpace });
+  const contributions = createContributions({ config, parts, locks, rules, repositories, hasSpace });
+  const gate = gates(new StatePushGate(parts, locks, { rules, hasSpace }), contributions?.gate);
   const gitHttp = createGitHttp({
     git,
     repositories,
@@ -173,6 +178,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     log: log.target("git"),
     limits: { ...config, gitTimeoutMs: config.gitTimeoutSecs * 1000 },
     metrics: metrics.git,
+    ...(contributions && { contributions: contributions.service }),
   });
 
   await repositories.emptyTrash();
@@ -180,6 +186,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await importLegacyState({ ...parts, locks, verifier, gitDataPath });
   await importLegacyRejected({ ...parts, verifier, refusedLifetimes, gitDataPath });
   await startPurgatory(parts, locks);
+  await contributions?.start(gitHttp);
   const stopping = new AbortController();
   const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);
   const jobs = [
@@ -193,6 +200,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     waitingCounts: () => store.waitingCounts(),
     storedEvents: () => store.count([{ tags: new Map() }]),
     repositories: () => repositories.count,
+    ...(contributions && { contributions: () => repositories.contributionCount }),
     rejectedCounts: () => intake.rejectedCounts(),
     gitProcesses: () => gitHttp.load(),
   });
@@ -223,7 +231,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   }, clock);
   listener.serve(createHandler({
     ...site,
-    git: (request, path) => gitHttp.handle(request, path),
+    git: (request, path, client) => gitHttp.handle(request, path, client),
     isUpgrade: wantsUpgrade,
     relay: (request, client) => relay.upgrade(request, client),
     clientAddress: (request, peer) => clientAddress(request.headers, peer, config.trustedProxies),

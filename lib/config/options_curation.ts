@@ -33,7 +33,6 @@ export const CURATION_OPTIONS = {
   NGIT_GRASP06_ENABLE: withDefault(kinds.bool, {
     default: "false",
     help: "Contributor repositories below /prs/, without authentication",
-    unsupported: { severity: "error" },
   }),
   NGIT_REPOSITORY_BLACKLIST: withDefault(lists.repositoryEntries("blacklist"), {
     default: "",

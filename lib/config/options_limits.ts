@@ -67,37 +67,31 @@ export const LIMIT_OPTIONS = {
     default: "104857600",
     help: "Largest pack of one push below /prs/; 0 is unlimited",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_GRASP06_MAX_REFS_PER_PUSH: withDefault(kinds.uint(1), {
     default: "16",
     help: "Refs one push below /prs/ may create",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_GRASP06_PUSHES_PER_MINUTE: withDefault(kinds.uint(1), {
     default: "30",
     help: "Pushes below /prs/ per client address and minute",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_GRASP06_MAX_TOTAL_BYTES: withDefault(kinds.uint(0), {
     default: "0",
     help: "All data below /prs/; 0 is unlimited",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_GRASP06_MAX_BYTES_PER_SUBMITTER: withDefault(kinds.uint(0), {
     default: "0",
     help: "Data below /prs/ of one submitter; 0 is unlimited",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_GRASP06_UNCLAIMED_TTL_SECS: withDefault(kinds.uint(1), {
     default: "1200",
     help: "How long pushed data below /prs/ waits for its event, in seconds",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_MAX_GIT_PROCESSES: withDefault(kinds.uint(1, 1000), {
     default: "16",

@@ -20,6 +20,8 @@ export class Advertisements {
   readonly #context: GitHttpContext;
   #emptyCapabilities: Promise<string> | undefined;
   #version2: Uint8Array | undefined;
+  /** Answers for repositories that do not exist, by service and protocol; complete bodies. */
+  readonly #empty = new Map<string, Uint8Array>();
 
   constructor(context: GitHttpContext) {
     this.#context = context;
@@ -27,10 +29,10 @@ export class Advertisements {
 
   /** The advertisement of an existing repository for the service named in the query of `request`. */
   async answer(ref: RepositoryRef, request: Request, release: () => void): Promise<Response> {
-    const service = new URLSearchParams(queryOf(request.url)).get("service");
-    if (service !== "git-upload-pack" && service !== "git-receive-pack") {
+    const service = serviceOf(request);
+    if (service === undefined) {
       release();
-      return plainResponse(404, "Git error: only the smart HTTP protocol is served here");
+      return dumbProtocol();
     }
     const protocol = protocolFor(service, request);
     if (protocol === "version=2" && this.#version2) {
@@ -43,6 +45,32 @@ export class Advertisements {
       return tooBusy();
     }
     return await this.#run(ref, service, protocol, request.signal, () => (leave(), release()));
+  }
+
+  /** Captures what git says about the empty repository at `path`, for {@link answerEmpty}. */
+  async capture(path: string): Promise<void> {
+    for (const [service, protocol] of EMPTY_ANSWERS) {
+      const args = [service.slice("git-".length), "--stateless-rpc", "--advertise-refs", path];
+      const { code, stdout } = await readWhole(this.#context.git.spawn(args, protocol ? { protocol } : {}));
+      if (code !== 0) throw new Error("git did not advertise an empty repository");
+      const form = service === "git-upload-pack" ? emptyForm(stdout) : undefined;
+      const refs = form === undefined ? stdout : await this.#emptyAdvertisement(form);
+      this.#empty.set(`${service} ${protocol}`, withServiceLine(service, protocol, refs));
+    }
+  }
+
+  /**
+   * The advertisement of a repository without any ref, whatever its name: constant bytes, no child
+   * (GRASP-06). {@link capture} comes first.
+   */
+  answerEmpty(request: Request): Response {
+    const service = serviceOf(request);
+    const names = (gitProtocol(request) ?? "").split(":");
+    const isSecond = service === "git-upload-pack" && names.includes("version=2");
+    const protocol = isSecond ? "version=2" : names.includes("version=1") ? "version=1" : "";
+    const answer = this.#empty.get(`${service} ${protocol}`);
+    if (service === undefined) return dumbProtocol();
+    return answer ? gitResponse(`application/x-${service}-advertisement`, answer.slice()) : internalError();
   }
 
   async #run(
@@ -88,9 +116,7 @@ export class Advertisements {
   ): Promise<Response> {
     const context = this.#context;
     const type = `application/x-${service}-advertisement`;
-    const prefix = protocol === "version=2"
-      ? new Uint8Array()
-      : joinBytes([encodePkt(`# service=${service}\n`), flushPkt()]);
+    const prefix = withServiceLine(service, protocol, new Uint8Array());
     const reader = child.stdout.getReader();
     const start = await readStart(reader);
     if (start.length === 0) {
@@ -148,6 +174,36 @@ export class Advertisements {
     if (capabilities === undefined) return joinBytes([version, flushPkt()]);
     return joinBytes([version, encodePkt(`${ZERO_OID} capabilities^{}\0${capabilities}\n`), flushPkt()]);
   }
+}
+
+/** Everything `answerEmpty` may have to say: pushing has no version 2. */
+const EMPTY_ANSWERS: readonly (readonly [Service, string])[] = [
+  ["git-upload-pack", ""],
+  ["git-upload-pack", "version=1"],
+  ["git-upload-pack", "version=2"],
+  ["git-receive-pack", ""],
+  ["git-receive-pack", "version=1"],
+];
+
+async function readWhole(child: GitChild): Promise<{ code: number; stdout: Uint8Array }> {
+  child.stdin.close().catch(() => {});
+  const chunks = await Array.fromAsync(child.stdout);
+  return { code: (await child.ended).code, stdout: joinBytes(chunks) };
+}
+
+/** Versions 0 and 1 name the service first. */
+function withServiceLine(service: Service, protocol: string | undefined, refs: Uint8Array): Uint8Array {
+  if (protocol === "version=2") return refs;
+  return joinBytes([encodePkt(`# service=${service}\n`), flushPkt(), refs]);
+}
+
+function serviceOf(request: Request): Service | undefined {
+  const service = new URLSearchParams(queryOf(request.url)).get("service");
+  return service === "git-upload-pack" || service === "git-receive-pack" ? service : undefined;
+}
+
+function dumbProtocol(): Response {
+  return plainResponse(404, "Git error: only the smart HTTP protocol is served here");
 }
 
 /** The query of a request URL, without the URL parser's changes to the path. */

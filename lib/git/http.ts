@@ -1,6 +1,6 @@
 import { Advertisements } from "./advertisement.ts";
 import { GitHttpContext, type GitHttpOptions } from "./http_context.ts";
-import { parseGitPath } from "./path.ts";
+import { parseContributionPath, parseGitPath } from "./path.ts";
 import { receivePack } from "./receive_pack.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { internalError, plainResponse, repositoryNotFound } from "./response.ts";
@@ -10,9 +10,12 @@ import { uploadPack } from "./upload_pack.ts";
 export interface GitHttp {
   /**
    * Answers a request to a git endpoint; undefined when the path is none (`rawPath` is the path as the
-   * client sent it, query allowed). Never rejects. CORS headers are the caller's.
+   * client sent it, query allowed). Never rejects. CORS headers are the caller's. `client` is the address
+   * it came from.
    */
-  handle(request: Request, rawPath: string): Promise<Response> | undefined;
+  handle(request: Request, rawPath: string, client?: string): Promise<Response> | undefined;
+  /** Gets ready to serve contributors' repositories that do not exist. Rejects when git does not work. */
+  prepareContributions(): Promise<void>;
   /** Git children serving clients now, and requests waiting for one. */
   load(): { readonly active: number; readonly waiting: number };
   /** Lets running pushes and fetches end for `graceMs`, then ends every child. Resolves within 10 s after that. */
@@ -26,9 +29,15 @@ const SETTLE_AT_STOP_MS = 10_000;
 export function createGitHttp(options: GitHttpOptions): GitHttp {
   const context = new GitHttpContext(options);
   const advertisements = new Advertisements(context);
+  let emptyPath = "";
   return {
-    handle(request, rawPath) {
-      const path = parseGitPath(rawPath);
+    async prepareContributions() {
+      emptyPath = await context.repositories.emptyRepository();
+      await advertisements.capture(emptyPath);
+    },
+    handle(request, rawPath, client) {
+      const contribution = context.contributions && parseContributionPath(rawPath);
+      const path = contribution ?? parseGitPath(rawPath);
       if (!path.ok) {
         if (!path.git) return undefined;
         return refuseUnread(
@@ -36,8 +45,10 @@ export function createGitHttp(options: GitHttpOptions): GitHttp {
           path.status === 400 ? plainResponse(400, "Git error: malformed path") : repositoryNotFound(),
         );
       }
-      if (path.subpath === "") return undefined;
-      return answer(context, advertisements, path.ref, path.subpath, request);
+      const { ref, subpath } = path;
+      // A contributor's repository has no page.
+      if (subpath === "") return contribution && refuseUnread(request, repositoryNotFound());
+      return answer(context, { advertisements, emptyPath }, { ref, subpath, client }, request);
     },
     load: () => ({ active: context.places.active, waiting: context.places.waiting }),
     async stop(graceMs) {
@@ -54,11 +65,22 @@ export function createGitHttp(options: GitHttpOptions): GitHttp {
   };
 }
 
+/** What answers for repositories that do not exist, and the advertisements of all. */
+interface Answers {
+  readonly advertisements: Advertisements;
+  readonly emptyPath: string;
+}
+
+interface Asked {
+  readonly ref: RepositoryRef;
+  readonly subpath: "info/refs" | "git-upload-pack" | "git-receive-pack";
+  readonly client: string | undefined;
+}
+
 async function answer(
   context: GitHttpContext,
-  advertisements: Advertisements,
-  ref: RepositoryRef,
-  subpath: "info/refs" | "git-upload-pack" | "git-receive-pack",
+  { advertisements, emptyPath }: Answers,
+  { ref, subpath, client }: Asked,
   request: Request,
 ): Promise<Response> {
   const allowed = subpath === "info/refs" ? ["GET", "HEAD"] : ["POST"];
@@ -69,22 +91,44 @@ async function answer(
     );
   }
   // Counted as used before looking, so that a repository seen here is not removed under us.
-  const release = context.repositories.use(ref);
+  const release = useOf(context, ref);
   try {
     if (!await context.repositories.exists(ref)) {
-      release();
-      return await refuseUnread(request, repositoryNotFound());
+      if (ref.space !== "prs") {
+        release();
+        return await refuseUnread(request, repositoryNotFound());
+      }
+      // Every contributor's repository is there, without refs, until something was accepted into it.
+      if (subpath === "git-upload-pack") return await uploadPack(context, ref, request, release, emptyPath);
+      if (subpath === "info/refs") {
+        release();
+        return await withoutBody(request, advertisements.answerEmpty(request));
+      }
     }
     if (subpath === "info/refs") {
       return await withoutBody(request, await advertisements.answer(ref, request, release));
     }
-    if (subpath === "git-receive-pack") return await receivePack(context, ref, request, release);
+    if (subpath === "git-receive-pack") return await receivePack(context, ref, request, release, client);
     return await uploadPack(context, ref, request, release);
   } catch (error) {
     release();
     context.log.error("a git request failed", { error: context.clean(String(error), ref) });
     return internalError();
   }
+}
+
+/** Counts a use; the end of one may be the moment to remove what was left without refs. */
+function useOf(context: GitHttpContext, ref: RepositoryRef): () => void {
+  const end = context.repositories.use(ref);
+  const { contributions } = context;
+  if (ref.space !== "prs" || !contributions) return end;
+  let ended = false;
+  return () => {
+    if (ended) return;
+    ended = true;
+    end();
+    context.track(contributions.released(ref));
+  };
 }
 
 async function withoutBody(request: Request, response: Response): Promise<Response> {

@@ -53,6 +53,16 @@ export interface GitHttpOptions {
   readonly log: Logger;
   readonly limits: GitHttpLimits;
   readonly metrics?: GitMetrics;
+  /** Present when contributors' repositories are offered below `/prs/` (GRASP-06). */
+  readonly contributions?: ContributionService;
+}
+
+/** What the git service needs for contributors' repositories. */
+export interface ContributionService {
+  /** Largest pack of one push, in bytes; 0 = unlimited. */
+  readonly maxPushBytes: number;
+  /** Told when a request no longer uses a repository. */
+  released(repository: RepositoryRef): Promise<void>;
 }
 
 const MAX_FETCH_REQUEST_BYTES = 32 << 20;
@@ -68,6 +78,7 @@ export class GitHttpContext {
   readonly log: Logger;
   readonly limits: GitHttpLimits;
   readonly metrics: GitMetrics;
+  readonly contributions: ContributionService | undefined;
   readonly places: ProcessGate;
   /** Aborts when the service has been told to end everything. */
   readonly stopping = new AbortController();
@@ -81,6 +92,7 @@ export class GitHttpContext {
     this.log = options.log;
     this.limits = options.limits;
     this.metrics = options.metrics ?? noMetrics;
+    this.contributions = options.contributions;
     this.places = new ProcessGate(
       options.limits.maxGitProcesses,
       options.limits.queueWaitMs ?? QUEUE_WAIT_MS,
@@ -94,8 +106,8 @@ export class GitHttpContext {
   }
 
   /** Limits for the body of a push: above git's own limit, whose refusal clients can show. */
-  pushBody(onBytes: (count: number) => void) {
-    const { maxPushBytes } = this.limits;
+  pushBody(ref: RepositoryRef, onBytes: (count: number) => void) {
+    const { maxPushBytes } = ref.space === "prs" && this.contributions ? this.contributions : this.limits;
     return this.#body(maxPushBytes > 0 ? Math.ceil(maxPushBytes * 1.1) : Infinity, onBytes);
   }
 

@@ -10,12 +10,25 @@ export {
   gitVersion,
   inspectGit,
 } from "./git.ts";
+export type { Contribution } from "./contribution_files.ts";
 export type { GitChild, GitExit } from "./git_process.ts";
 export { withoutHostPaths } from "./host_paths.ts";
 export { createGitHttp, type GitHttp } from "./http.ts";
-export { type GitHttpLimits, type GitHttpOptions, type GitMetrics, noMetrics } from "./http_context.ts";
+export {
+  type ContributionService,
+  type GitHttpLimits,
+  type GitHttpOptions,
+  type GitMetrics,
+  noMetrics,
+} from "./http_context.ts";
 export type { ObjectType } from "./objects.ts";
-export { type GitPath, type GitSubpath, parseGitPath, parseRepositorySegments } from "./path.ts";
+export {
+  type GitPath,
+  type GitSubpath,
+  parseContributionPath,
+  parseGitPath,
+  parseRepositorySegments,
+} from "./path.ts";
 export { isBothZero, type RefCommand } from "./push_commands.ts";
 export * from "./push_gate.ts";
 export { REFUSAL_PREFIX } from "./push_report.ts";

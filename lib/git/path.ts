@@ -37,6 +37,16 @@ export function parseGitPath(rawPath: string): GitPath {
 }
 
 /**
+ * Parses `/prs/<npub>/<identifier>.git[/<subpath>]` (GRASP-06) in the same way; undefined for paths
+ * that are not below `/prs/`.
+ */
+export function parseContributionPath(rawPath: string): GitPath | undefined {
+  if (!rawPath.startsWith("/prs/")) return undefined;
+  const parsed = parseGitPath(rawPath.slice("/prs".length));
+  return parsed.ok ? { ...parsed, ref: { ...parsed.ref, space: "prs" } } : { ...parsed, git: true };
+}
+
+/**
  * Reads the two path segments that name a repository, still percent-encoded. A number is the HTTP
  * status to answer: 400 for broken percent-encoding, 404 for anything that is no repository name.
  */

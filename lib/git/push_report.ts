@@ -1,11 +1,18 @@
+import { CONTRIBUTION_PREFIX } from "../policy/mod.ts";
 import { encodePkt, flushPkt, joinBytes } from "./pkt_line.ts";
 import type { RefCommand } from "./push_commands.ts";
+import type { RepositoryRef } from "./repository_ref.ts";
 import { BAND, bandLimit, encodeBand, wantsSideBand } from "./side_band.ts";
 
 /** Prefix of every reason that is ours (git-http 2.9). */
 export const REFUSAL_PREFIX = "authorisation failed: ";
 /** Reason of a ref that is fine itself. */
-const OTHER_REF_REFUSED = `${REFUSAL_PREFIX}refused because another ref in this push was refused`;
+const OTHER_REF_REFUSED = "refused because another ref in this push was refused";
+
+/** How every reason of ours begins for pushes to this repository. */
+export function refusalPrefix({ space }: RepositoryRef): string {
+  return space === "prs" ? CONTRIBUTION_PREFIX : REFUSAL_PREFIX;
+}
 /** Longest reason in UTF-8 bytes; clients show it in one line. */
 const MAX_REASON_BYTES = 250;
 
@@ -15,6 +22,8 @@ export interface PushRefusal {
   readonly capabilities: ReadonlySet<string>;
   readonly text: string;
   readonly reasons: ReadonlyMap<string, string>;
+  /** How reasons of ours begin: {@link refusalPrefix}; that of hosted repositories when not given. */
+  readonly prefix?: string;
 }
 
 /** True when the client can show a reason per ref. */
@@ -48,7 +57,7 @@ export function refusalBody(refusal: PushRefusal): Uint8Array {
       ? joinBytes([band(BAND.error, `${text}\n`, capabilities), flushPkt()])
       : encodePkt(`ERR ${text}\n`);
   }
-  const fallback = reasons.size > 0 ? OTHER_REF_REFUSED : text;
+  const fallback = reasons.size > 0 ? (refusal.prefix ?? REFUSAL_PREFIX) + OTHER_REF_REFUSED : text;
   const report = reportLines(
     commands.map(({ ref }) => `ng ${ref} ${reasonLine(reasons.get(ref) ?? fallback)}\n`),
   );

@@ -5,7 +5,7 @@ import { joinBytes } from "./pkt_line.ts";
 import { encodePushCommands, isBothZero, type ParsedPush, type RefCommand } from "./push_commands.ts";
 import type { PushGrant } from "./push_gate.ts";
 import type { PushOutput } from "./push_output.ts";
-import { addToReport, REFUSAL_PREFIX, refusalBody, reportLines, wantsReport } from "./push_report.ts";
+import { addToReport, refusalBody, refusalPrefix, reportLines, wantsReport } from "./push_report.ts";
 import { ReceiveOutput } from "./receive_output.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { pump } from "./request_body.ts";
@@ -44,9 +44,13 @@ export class PushRun {
     this.#output = output;
     this.#commands = push.commands.filter((command) => !isBothZero(command));
     this.#received = new ReceiveOutput(output, push.capabilities, context.repositories.knownPaths(ref));
-    this.#child = context.git.spawn(["receive-pack", "--stateless-rpc", context.repositories.path(ref)], {
-      signal: context.stopping.signal,
-    });
+    const { maxPackBytes } = grant;
+    this.#child = context.git.spawn([
+      ...(maxPackBytes === undefined ? [] : ["-c", `receive.maxInputSize=${maxPackBytes}`]),
+      "receive-pack",
+      "--stateless-rpc",
+      context.repositories.path(ref),
+    ], { signal: context.stopping.signal });
   }
 
   /** Feeds git, reads its answer, settles. Never rejects; the output is closed in every case. */
@@ -149,10 +153,11 @@ export class PushRun {
   }
 
   #refuse(exit: GitExit): void {
+    const prefix = refusalPrefix(this.#ref);
     const text = exit.signal === undefined
       ? errorText(this.#context, this.#ref, this.#child.stderr())
-      : `${REFUSAL_PREFIX}internal error, try again`;
-    this.#output.write(refusalBody({ ...this.#push, text, reasons: new Map() }));
+      : `${prefix}internal error, try again`;
+    this.#output.write(refusalBody({ ...this.#push, text, reasons: new Map(), prefix }));
   }
 
   #countFailure({ code, signal }: GitExit): void {

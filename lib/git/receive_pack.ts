@@ -3,7 +3,7 @@ import { encodePkt } from "./pkt_line.ts";
 import { isBothZero, type ParsedPush, parsePushCommands, type RefCommand } from "./push_commands.ts";
 import type { PushDecision, PushGrant } from "./push_gate.ts";
 import { PushOutput } from "./push_output.ts";
-import { type PushRefusal, REFUSAL_PREFIX, refusalBody, successBody } from "./push_report.ts";
+import { type PushRefusal, refusalBody, refusalPrefix, successBody } from "./push_report.ts";
 import { abandon, appliedCommands, PushRun, settleWithin } from "./push_run.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { BodyError, drain, openBody } from "./request_body.ts";
@@ -21,6 +21,32 @@ interface Push {
   readonly startedAt: number;
   /** Ends the use of the repository. */
   readonly release: () => void;
+  readonly client: string | undefined;
+  readonly tally: Tally;
+  /** How reasons of ours begin. */
+  readonly prefix: string;
+}
+
+/** Traffic of one push. A contributor's repository may be an invented name until the push is allowed. */
+class Tally {
+  #isKnown: boolean;
+  #early = 0;
+
+  constructor(readonly context: GitHttpContext, readonly ref: RepositoryRef) {
+    this.#isKnown = ref.space !== "prs";
+  }
+
+  add(direction: "in" | "out", count: number): void {
+    if (this.#isKnown) this.context.metrics.bytes(direction, count, this.ref);
+    else if (direction === "in") this.#early += count;
+  }
+
+  /** The repository is there. */
+  begin(): void {
+    this.#isKnown = true;
+    if (this.#early > 0) this.context.metrics.bytes("in", this.#early, this.ref);
+    this.#early = 0;
+  }
 }
 
 /** Answers `POST …/git-receive-pack` (git-http 2). `release` is called when the push no longer uses the repository. */
@@ -29,13 +55,24 @@ export async function receivePack(
   ref: RepositoryRef,
   request: Request,
   release: () => void,
+  client?: string,
 ): Promise<Response> {
-  const body = openBody(request, context.pushBody((count) => context.metrics.bytes("in", count, ref)));
+  const tally = new Tally(context, ref);
+  const body = openBody(request, context.pushBody(ref, (count) => tally.add("in", count)));
   if (body instanceof Response) {
     release();
     return body;
   }
-  const push: Push = { context, ref, body, startedAt: context.clock.now(), release };
+  const push: Push = {
+    context,
+    ref,
+    body,
+    startedAt: context.clock.now(),
+    release,
+    client,
+    tally,
+    prefix: refusalPrefix(ref),
+  };
   let owned = false;
   try {
     const parsed = await parsePushCommands(body);
@@ -44,9 +81,10 @@ export async function receivePack(
     context.metrics.authorization(decision.ok ? "allowed" : "denied");
     if (!decision.ok) {
       count(push, "denied");
-      return answerAndDrain(push, refusalBody({ ...decision, ...parsed }));
+      return answerAndDrain(push, refusalBody({ ...decision, ...parsed, prefix: push.prefix }));
     }
     owned = true;
+    tally.begin();
     return await granted(push, parsed, decision.grant);
   } catch (error) {
     if (error instanceof BodyError) return error.toResponse();
@@ -71,32 +109,34 @@ function withoutCommands(
       return answerAndDrain(push, new TextEncoder().encode(`Git error: ${parsed.text}\n`), parsed.status);
     case "refused": {
       count(push, "denied");
-      const text = REFUSAL_PREFIX + parsed.text;
+      const text = push.prefix + parsed.text;
       const hasCommands = parsed.commands.length > 0;
-      const refusal: PushRefusal = { ...parsed, text, reasons: new Map() };
+      const refusal: PushRefusal = { ...parsed, text, reasons: new Map(), prefix: push.prefix };
       if (hasCommands) push.context.metrics.authorization("denied");
-      return answerAndDrain(push, hasCommands ? refusalBody(refusal) : encodeError(parsed));
+      return answerAndDrain(push, hasCommands ? refusalBody(refusal) : encodeError(push, parsed));
     }
   }
 }
 
 /** Nothing to report on: as text in whatever form the client reads. */
 function encodeError(
+  { prefix }: Push,
   parsed: { readonly text: string; readonly capabilities: ReadonlySet<string> },
 ): Uint8Array {
   if (parsed.capabilities.size === 0) return encodePkt(`ERR ${parsed.text}\n`);
-  return refusalBody({ ...parsed, text: REFUSAL_PREFIX + parsed.text, commands: [], reasons: new Map() });
+  return refusalBody({ ...parsed, text: prefix + parsed.text, commands: [], reasons: new Map(), prefix });
 }
 
 async function decide(push: Push, parsed: ParsedPush): Promise<PushDecision> {
   const effective = parsed.commands.filter((command) => !isBothZero(command));
   try {
-    return await push.context.gate.authorise(push.ref, effective.length > 0 ? effective : parsed.commands);
+    const asked = effective.length > 0 ? effective : parsed.commands;
+    return await push.context.gate.authorise(push.ref, asked, push.client);
   } catch (error) {
     push.context.log.error("authorising a push failed", {
       error: push.context.clean(String(error), push.ref),
     });
-    return { ok: false, text: `${REFUSAL_PREFIX}internal error, try again`, reasons: new Map() };
+    return { ok: false, text: `${push.prefix}internal error, try again`, reasons: new Map() };
   }
 }
 
@@ -156,7 +196,7 @@ async function answerNoOp(
 
 /** The whole answer at once; it ends only when the body is read, so that the client gets to see it. */
 function answerAndDrain(push: Push, answer: Uint8Array, status = 200): Response {
-  const output = new PushOutput((bytes) => push.context.metrics.bytes("out", bytes, push.ref));
+  const output = new PushOutput((bytes) => push.tally.add("out", bytes));
   output.write(answer);
   drain(push.body, push.context.clock).then(() => output.close());
   if (status !== 200) {

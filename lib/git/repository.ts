@@ -2,8 +2,17 @@ import { encodeNpub, identifierProblem, isHex64 } from "../nostr/mod.ts";
 import type { Logger } from "../observe/mod.ts";
 import { type Clock, type Random, randomHex } from "../world/mod.ts";
 import { type AlignmentResult, type AlignmentTarget, alignRepository } from "./alignment.ts";
+import {
+  type Contribution,
+  CONTRIBUTIONS,
+  directoryBytes,
+  listContributions,
+  refWrittenAt,
+  removeEmptySubmitters,
+} from "./contribution_files.ts";
 import type { Git } from "./git.ts";
 import { withoutHostPaths } from "./host_paths.ts";
+import { emptyRepository, initialiseRepository } from "./initialise.ts";
 import { hasLocks, removeLeftovers, removeStaleCreations, STALE_LOCK_MS } from "./leftovers.ts";
 import { completeObjects, copyObjects, type ObjectType, presentObjects } from "./objects.ts";
 import { changeRefs, readRefs, type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
@@ -24,17 +33,8 @@ export interface RepositoriesOptions {
   readonly log: Logger;
 }
 
-const TIMEOUT_MS = 60_000;
 /** How long a git child of a killed server may need to end. */
 const ORPHAN_GRACE_MS = 1_000;
-
-/** Kept in each repository as well, so that the directory can be taken over by another server. */
-const PERSISTED_CONFIG = `[uploadpack]
-\tallowTipSHA1InWant = true
-\tallowReachableSHA1InWant = true
-\tallowAnySHA1InWant = true
-\tallowFilter = true
-`;
 
 /**
  * What purgatory and sync need of {@link Repositories}: git data by repository, refs and objects.
@@ -63,15 +63,16 @@ export type GitData = Pick<
 >;
 
 /**
- * The bare repositories on disk: `<gitDataPath>/<npub>/<identifier>.git`. Methods that change a
- * repository expect the caller to hold the lock of its identifier.
+ * The bare repositories on disk: `<gitDataPath>/<npub>/<identifier>.git`, and contributors' below
+ * `<gitDataPath>/prs/<hex>/`. Methods that change a repository expect the caller to hold the lock of
+ * its identifier.
  */
 export class Repositories {
   readonly #options: RepositoriesOptions;
   readonly #root: string;
   readonly #uses = new Map<string, number>();
   readonly #background = new Set<Promise<void>>();
-  #count = 0;
+  readonly #counts = { hosted: 0, prs: 0 };
 
   constructor(options: RepositoriesOptions) {
     if (!options.gitDataPath.startsWith("/")) throw new Error("the git data path must be absolute");
@@ -89,7 +90,9 @@ export class Repositories {
     if (!isHex64(ref.owner) || identifierProblem(ref.identifier) !== undefined) {
       throw new RepositoryError("not a repository name");
     }
-    const folder = `${this.#root}/${encodeNpub(ref.owner)}`;
+    const folder = ref.space === "prs"
+      ? `${this.#root}/${CONTRIBUTIONS}/${ref.owner}`
+      : `${this.#root}/${encodeNpub(ref.owner)}`;
     const path = `${folder}/${ref.identifier}.git`;
     if (path.slice(0, path.lastIndexOf("/")) !== folder) throw new RepositoryError("not a repository name");
     return path;
@@ -116,58 +119,48 @@ export class Repositories {
     const temporary = `${folder}/.new-${randomHex(this.#options.random, 16)}`;
     try {
       await Deno.mkdir(folder, { recursive: true, mode: 0o750 });
-      await this.#initialise(temporary);
+      await initialiseRepository(this.#options.git, temporary);
       await Deno.rename(temporary, path);
-      this.#count++;
+      this.#counts[ref.space ?? "hosted"]++;
       return "created";
     } catch (error) {
       await Deno.remove(temporary, { recursive: true }).catch(() => {});
       if (await this.exists(ref)) return "present"; // somebody else was faster
-      if (error instanceof RepositoryError) throw error;
-      throw new RepositoryError(`a repository could not be created: ${this.clean(String(error))}`);
+      const text = error instanceof RepositoryError
+        ? error.message
+        : `a repository could not be created: ${error}`;
+      throw new RepositoryError(this.clean(text));
     }
-  }
-
-  async #initialise(path: string): Promise<void> {
-    const result = await this.#options.git.run([
-      "init",
-      "--bare",
-      "--quiet",
-      "--template=",
-      "--initial-branch=master",
-      "--object-format=sha1",
-      "--end-of-options",
-      path,
-    ], { timeoutMs: TIMEOUT_MS });
-    if (result.code !== 0) {
-      throw new RepositoryError(`a repository could not be created: ${this.clean(result.stderr).trim()}`);
-    }
-    await Deno.writeTextFile(`${path}/config`, PERSISTED_CONFIG, { append: true });
   }
 
   /**
-   * Moves the repository away and deletes it in the background. Refuses while it is in use and, unless
-   * `force`, while it holds branches or tags.
+   * Moves the repository away and deletes it in the background. Refuses while others than `ownUses` use
+   * it and, unless `force`, while it holds branches or tags; a contributor's, while it holds any ref.
    */
-  async remove(ref: RepositoryRef, options: { readonly force: boolean }): Promise<RemovalResult> {
+  async remove(
+    ref: RepositoryRef,
+    options: { readonly force: boolean; readonly ownUses?: number },
+  ): Promise<RemovalResult> {
+    const isUsed = () => this.uses(ref) > (options.ownUses ?? 0);
     const path = this.path(ref);
     const entry = await Deno.lstat(path).catch(() => undefined);
     if (entry === undefined) return "absent";
     if (!entry.isDirectory || entry.isSymlink) return "failed";
-    if (this.uses(ref) > 0) return "in-use";
+    if (isUsed()) return "in-use";
     if (!options.force) {
       const state = await this.readRefs(ref).catch(() => undefined);
       if (state === undefined) return "failed";
-      if ([...state.refs.keys()].some((name) => /^refs\/(heads|tags)\//.test(name))) return "has-refs";
+      const counts = ref.space === "prs" ? /^/ : /^refs\/(heads|tags)\//;
+      if ([...state.refs.keys()].some((name) => counts.test(name))) return "has-refs";
     }
     const grave = `${this.#root}/.trash/${randomHex(this.#options.random, 16)}`;
     const mkdir = await Deno.mkdir(`${this.#root}/.trash`, { recursive: true, mode: 0o750 }).catch(() =>
       "failed"
     );
     if (mkdir === "failed") return "failed";
-    if (this.uses(ref) > 0) return "in-use";
+    if (isUsed()) return "in-use";
     if (!renameNow(path, grave)) return "failed";
-    this.#count--;
+    this.#counts[ref.space ?? "hosted"]--;
     this.#inBackground(grave);
     await Deno.remove(path.slice(0, path.lastIndexOf("/"))).catch(() => {}); // only when empty
     return "removed";
@@ -182,7 +175,7 @@ export class Repositories {
     const coordinate = `30617:${ref.owner}:${ref.identifier}`;
     const note = { coordinate, reason, retiredAt: this.#options.clock.now() };
     const directory = await moveToArchive(this.#root, this.path(ref), note);
-    this.#count--;
+    this.#counts.hosted--;
     return directory;
   }
 
@@ -190,7 +183,7 @@ export class Repositories {
   async restore(ref: RepositoryRef, directory: string): Promise<boolean> {
     if (directory === "" || await this.exists(ref)) return false;
     const restored = await moveFromArchive(this.#root, directory, this.path(ref));
-    if (restored) this.#count++;
+    if (restored) this.#counts.hosted++;
     return restored;
   }
 
@@ -288,14 +281,42 @@ export class Repositories {
     await removeLeftovers(path, Infinity);
   }
 
-  /** Number of repositories on disk, kept in memory since {@link recount}. */
+  /** Number of hosted repositories on disk, kept in memory since {@link recount}. */
   get count(): number {
-    return this.#count;
+    return this.#counts.hosted;
+  }
+
+  /** Number of contributors' repositories, kept in memory since {@link listContributions}. */
+  get contributionCount(): number {
+    return this.#counts.prs;
   }
 
   /** Counts the repositories by walking the disk; once, at start. */
   async recount(): Promise<void> {
-    this.#count = (await this.list()).length;
+    this.#counts.hosted = (await this.list()).length;
+  }
+
+  /** All contributors' repositories, counted by this walk; folders with nothing in them go. At start. */
+  async listContributions(): Promise<Contribution[]> {
+    await removeEmptySubmitters(this.#root);
+    const found = await listContributions(this.#root);
+    this.#counts.prs = found.length;
+    return found;
+  }
+
+  /** Bytes on disk; 0 when it does not exist. */
+  async bytes(ref: RepositoryRef): Promise<number> {
+    return await directoryBytes(this.path(ref));
+  }
+
+  /** When a ref was last written (ms), as far as the disk tells. */
+  async refWrittenAt(ref: RepositoryRef, name: string): Promise<number | undefined> {
+    return await refWrittenAt(this.path(ref), name);
+  }
+
+  /** The directory of a repository that stays empty; created when missing. Throws {@link RepositoryError}. */
+  async emptyRepository(): Promise<string> {
+    return await emptyRepository(this.#options.git, this.#root, this.#options.random);
   }
 
   /** All hosted repositories, in no particular order. */

@@ -17,20 +17,40 @@ export function gitProtocol(request: Request): string | undefined {
 
 /**
  * Answers `POST …/git-upload-pack` (git-http 1.7): both directions stream, with back-pressure.
- * `release` is called when the child is gone.
+ * `release` is called when the child is gone. With `path` another directory is read in place of the
+ * repository, which does not exist: nothing is tallied for it.
  */
 export async function uploadPack(
   context: GitHttpContext,
   ref: RepositoryRef,
   request: Request,
   release: () => void,
+  path?: string,
 ): Promise<Response> {
-  const prepared = await prepare(context, ref, request);
+  const onBytes: OnBytes = path === undefined
+    ? (direction, count) => context.metrics.bytes(direction, count, ref)
+    : () => {};
+  const prepared = await prepare(context, request, onBytes);
   if (prepared instanceof Response) {
     release();
     return prepared;
   }
-  return await start(context, ref, request, prepared, release);
+  return await start(
+    context,
+    { ref, path: path ?? context.repositories.path(ref), onBytes },
+    request,
+    prepared,
+    release,
+  );
+}
+
+type OnBytes = (direction: "in" | "out", count: number) => void;
+
+/** What is read from, and who hears of the traffic. */
+interface Source {
+  readonly ref: RepositoryRef;
+  readonly path: string;
+  readonly onBytes: OnBytes;
 }
 
 interface PreparedFetch {
@@ -43,11 +63,11 @@ interface PreparedFetch {
 /** Reads the first bytes and waits for a place; a response when either fails. */
 async function prepare(
   context: GitHttpContext,
-  ref: RepositoryRef,
   request: Request,
+  onBytes: OnBytes,
 ): Promise<PreparedFetch | Response> {
   const startedAt = context.clock.now();
-  const body = openBody(request, context.fetchBody((count) => context.metrics.bytes("in", count, ref)));
+  const body = openBody(request, context.fetchBody((count) => onBytes("in", count)));
   if (body instanceof Response) return body;
   const head = await body.read().catch((error: BodyError) => error);
   if (head instanceof Error) return head instanceof BodyError ? head.toResponse() : internalError();
@@ -62,7 +82,7 @@ async function prepare(
 
 async function start(
   context: GitHttpContext,
-  ref: RepositoryRef,
+  source: Source,
   request: Request,
   { body, head, leave, startedAt }: PreparedFetch,
   release: () => void,
@@ -75,7 +95,7 @@ async function start(
   let child: GitChild;
   try {
     child = context.git.spawn(
-      ["upload-pack", "--stateless-rpc", "--strict", context.repositories.path(ref)],
+      ["upload-pack", "--stateless-rpc", "--strict", source.path],
       { signal: context.stopping.signal, ...(protocol !== undefined && { protocol }) },
     );
   } catch {
@@ -86,7 +106,7 @@ async function start(
     return internalError();
   }
   context.track(child.ended.then(() => {}));
-  const run = new FetchRun(context, ref, child, request.signal, () => (leave(), release()), finish);
+  const run = new FetchRun(context, source, child, request.signal, () => (leave(), release()), finish);
   return await run.answer(
     pump(head, body, child.stdin, { clock: context.clock, onProgress: () => run.touch() }),
   );
@@ -106,7 +126,7 @@ class FetchRun {
 
   constructor(
     readonly context: GitHttpContext,
-    readonly ref: RepositoryRef,
+    readonly source: Source,
     readonly child: GitChild,
     readonly signal: AbortSignal,
     leave: () => void,
@@ -149,11 +169,11 @@ class FetchRun {
         child: this.child,
         reader,
         head: first.value,
-        filter: new FetchOutputFilter(this.context.repositories.knownPaths(this.ref)),
+        filter: new FetchOutputFilter(this.context.repositories.knownPaths(this.source.ref)),
         before: input,
         onBytes: (count) => {
           this.touch();
-          this.context.metrics.bytes("out", count, this.ref);
+          this.source.onBytes("out", count);
         },
         onEnd: ({ code, signal }, cut) => {
           this.#count(code, signal);
@@ -172,7 +192,7 @@ class FetchRun {
     if (exit.code === 0) return gitResponse(RESULT_TYPE, null);
     return gitResponse(
       RESULT_TYPE,
-      encodePkt(`ERR ${errorText(this.context, this.ref, this.child.stderr())}\n`),
+      encodePkt(`ERR ${errorText(this.context, this.source.ref, this.child.stderr())}\n`),
     );
   }
 

@@ -20,7 +20,7 @@ export function describeServer(config: Config, key: RelayKey): Pick<Routes, "sit
     icon: config.relayIconUrl,
     supportedNips: SUPPORTED_NIPS,
     sync: config.syncEnable,
-    grasp06: false,
+    grasp06: config.grasp06Enable,
     archive: archiveKind(config),
     archiveReadOnly: isReadOnly(config),
     repositoryWhitelist: config.repositoryWhitelist.length > 0,

@@ -15,7 +15,7 @@ import { staticFile } from "./static_files.ts";
 export interface Routes {
   readonly site: Site;
   /** Git smart HTTP; undefined when the path is not a git path. */
-  git(request: Request, rawPath: string): Promise<Response> | undefined;
+  git(request: Request, rawPath: string, clientAddress: string): Promise<Response> | undefined;
   /** True when the request asks to become a WebSocket. */
   isUpgrade(request: Request): boolean;
   /** Answers an upgrade request: 101 or a refusal. */
@@ -101,16 +101,23 @@ function routeName(path: string, { status, headers }: Response): HttpRoute {
 async function route(routes: Routes, request: Request, path: string, peer: string): Promise<Response> {
   if (request.method === "OPTIONS") return preflight();
   if (headersTooLarge(request.headers)) return plain(431, "request headers too large");
-  if (GIT_PATH.test(path)) {
-    const answer = await routes.git(request, path);
+  const visit = { routes, request, path, clientAddress: routes.clientAddress(request, peer) };
+  const isContribution = path.startsWith("/prs/");
+  if (isContribution || GIT_PATH.test(path)) {
+    const answer = await routes.git(request, path, visit.clientAddress);
     if (answer) return answer;
   }
-  const visit = { routes, request, path, clientAddress: routes.clientAddress(request, peer) };
-  if (!path.startsWith("/prs/") && routes.isUpgrade(request)) {
-    return routes.relay(request, visit.clientAddress);
+  if (isContribution) {
+    await request.body?.cancel().catch(() => {});
+    return await withoutBodyFor(request, plain(404, "Git error: repository not found"));
   }
+  if (routes.isUpgrade(request)) return routes.relay(request, visit.clientAddress);
   const answer = await bodyProblem(request, routes.clock) ??
     await revalidated(request, await routePage(visit));
+  return await withoutBodyFor(request, answer);
+}
+
+async function withoutBodyFor(request: Request, answer: Response): Promise<Response> {
   return request.method === "HEAD" ? await withoutBody(answer) : answer;
 }
 
@@ -118,7 +125,6 @@ async function routePage(visit: Visit): Promise<Response> {
   const { routes, request, path } = visit;
   const isPost = request.method === "POST" && path === "/";
   if (!PAGE_METHODS.has(request.method) && !isPost) return methodNotAllowed();
-  if (path.startsWith("/prs/")) return plain(404, "Git error: repository not found");
   const decoded = decodePath(path);
   if (decoded === undefined) return plain(400, "malformed percent-encoding in path");
   return await fixedPath(visit) ?? await repositoryAnswer(visit) ?? routes.relayInformation(request, path) ??

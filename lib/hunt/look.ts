@@ -1,4 +1,10 @@
-import { type GitData, KEEP_REFS, parseGitPath, type RepositoryRef } from "../git/mod.ts";
+import {
+  type GitData,
+  KEEP_REFS,
+  parseContributionPath,
+  parseGitPath,
+  type RepositoryRef,
+} from "../git/mod.ts";
 import { ZERO_OID } from "../nostr/mod.ts";
 import { type IdentifierView, viewOf } from "../policy/mod.ts";
 import { type UnitUrls, urlsOf } from "./candidates.ts";
@@ -52,7 +58,7 @@ export async function copyFromHere(
   const { repositories, store, clock } = parts;
   const target = { owner: unit.owner, identifier: unit.identifier };
   const open = new Set(missing);
-  for (const source of sourcesHere(unit, urls.own)) {
+  for (const source of sourcesHere(unit, urls.own, parts.settings.contributions ?? false)) {
     if (open.size === 0 || signal.aborted) break;
     if (!await repositories.exists(source)) continue;
     const done = repositories.use(source);
@@ -70,7 +76,12 @@ export async function copyFromHere(
   return missing.size - open.size;
 }
 
-function sourcesHere({ owner, identifier, owners }: HuntUnit, own: readonly string[]): RepositoryRef[] {
+function sourcesHere(
+  unit: HuntUnit,
+  own: readonly string[],
+  contributions: boolean,
+): RepositoryRef[] {
+  const { owner, identifier, owners } = unit;
   const sources = new Map<string, RepositoryRef>();
   const add = (source: RepositoryRef) => {
     if (source.owner !== owner || source.identifier !== identifier) {
@@ -79,8 +90,14 @@ function sourcesHere({ owner, identifier, owners }: HuntUnit, own: readonly stri
   };
   for (const other of owners) add({ owner: other, identifier });
   for (const url of own) {
-    const parsed = parseGitPath(new URL(url).pathname);
-    if (parsed.ok && parsed.subpath === "") add(parsed.ref);
+    const path = new URL(url).pathname;
+    const parsed = parseContributionPath(path) ?? parseGitPath(path);
+    if (!parsed.ok || parsed.subpath !== "") continue;
+    // Below /prs/ only what the signer of a pull request offers there.
+    const { ref } = parsed;
+    const signs = unit.pullRequests.some(({ row }) => row.event.pubkey === ref.owner);
+    if (ref.space !== "prs") add(ref);
+    else if (contributions && signs) sources.set(`prs:${ref.owner}:${ref.identifier}`, ref);
   }
   return [...sources.values()];
 }

@@ -54,6 +54,8 @@ export interface HuntSettings {
   hasSpace(): Promise<boolean>;
   /** True when a URL names this service, by whatever name. */
   isOwn(url: string): boolean;
+  /** Contributors' repositories below `/prs/` are offered here (GRASP-06). */
+  readonly contributions?: boolean;
   /** Host of the relay that delivered a waiting event, when known. */
   relayHostOf?(eventId: string): string | undefined;
 }

@@ -1,4 +1,11 @@
-import { addressIdentifier, KIND, type NostrEvent, parsePullRequest } from "../nostr/mod.ts";
+import {
+  addressIdentifier,
+  isPullRequest,
+  KIND,
+  type NostrEvent,
+  parsePullRequest,
+  type PullRequest,
+} from "../nostr/mod.ts";
 import {
   decideDeletion,
   type DeletionRequest,
@@ -8,7 +15,14 @@ import {
   type Verdict,
   viewOf,
 } from "../policy/mod.ts";
-import { applyEffects, pullRequestLock } from "../purgatory/mod.ts";
+import {
+  applyEffects,
+  clearContribution,
+  clearPullRequestRef,
+  contributionsOf,
+  pullRequestLock,
+  relevantRepositories,
+} from "../purgatory/mod.ts";
 import type { IntakeParts } from "./ports.ts";
 import { storeVerdict } from "./verdicts.ts";
 
@@ -32,6 +46,7 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
       const applied = await applyEffects(parts, identifier, decideDeletion(view, request));
       if (!applied.ok) return applied;
     }
+    for (const pullRequest of found.contributed) await removeContribution(parts, pullRequest);
     const [verdict] = await parts.store.commit({
       insertEvents: [{ event }],
       // A pull request that waited may have been released before its locks were free.
@@ -48,15 +63,26 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
 }
 
 /** Events the request names: repository events by their identifier, all others by id. */
-async function targetsOf({ store }: IntakeParts, request: DeletionRequest) {
+async function targetsOf(parts: IntakeParts, request: DeletionRequest) {
+  const { store } = parts;
   const identifiers = new Set<string>();
   const served: string[] = [];
   const pullRequests: string[] = [];
   const locks: string[] = [];
+  const contributed: PullRequest[] = [];
   const consider = (event: NostrEvent | undefined) => {
     if (!event || !names(request, event, addressIdentifier(event) ?? "")) return;
     if (REPOSITORY_KINDS.has(event.kind)) identifiers.add(addressIdentifier(event) ?? "");
-    else served.push(event.id);
+    else {
+      served.push(event.id);
+      const parsed = parts.contributions && isPullRequest(event.kind) ? parsePullRequest(event) : undefined;
+      if (!parsed?.ok) return;
+      contributed.push(parsed.pullRequest);
+      locks.push(
+        pullRequestLock(event.id),
+        ...parsed.pullRequest.targets.map(({ identifier }) => identifier),
+      );
+    }
   };
   for (const event of await store.get([...request.ids])) consider(event);
   for (const id of request.ids) {
@@ -74,5 +100,16 @@ async function targetsOf({ store }: IntakeParts, request: DeletionRequest) {
     if (REPOSITORY_KINDS.has(kind)) identifiers.add(identifier);
     else consider(await store.currentVersion(kind, pubkey, identifier));
   }
-  return { identifiers, served, pullRequests, locks };
+  return { identifiers, served, pullRequests, locks, contributed };
+}
+
+/** A pull request its author takes back: its ref below `/prs/` goes, and the copies of it (GRASP-06). */
+async function removeContribution(parts: IntakeParts, pullRequest: PullRequest): Promise<void> {
+  const { event } = pullRequest;
+  const sources = await contributionsOf(parts, pullRequest);
+  for (const source of sources) await clearContribution(parts, source, event.id);
+  if (sources.length === 0) return;
+  for (const target of await relevantRepositories(parts, pullRequest)) {
+    await clearPullRequestRef(parts, target, event.id, undefined);
+  }
 }

@@ -1,6 +1,21 @@
-import { type NostrEvent, parsePullRequest, type PullRequest, refuse } from "../nostr/mod.ts";
+import {
+  contributionIdentifiers,
+  type NostrEvent,
+  parsePullRequest,
+  type PullRequest,
+  pullRequestRef,
+  refuse,
+} from "../nostr/mod.ts";
 import { blacklistRefusal, decidePullRequest, HELD, holdPullRequest, type Verdict } from "../policy/mod.ts";
-import { applyEffects, commitHolder, pullRequestLock, relevantRepositories } from "../purgatory/mod.ts";
+import {
+  applyEffects,
+  commitHolder,
+  contributionRef,
+  contributionsOf,
+  pullRequestLock,
+  relevantRepositories,
+} from "../purgatory/mod.ts";
+import type { Placeholder } from "../store/mod.ts";
 import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
 import type { JudgeParts } from "./refused_memory.ts";
 import { carryOut, noted, structuralRefusal } from "./verdicts.ts";
@@ -17,7 +32,9 @@ export async function admitPullRequest(
   const blacklisted = onlyBlacklisted(parts, pullRequest);
   if (blacklisted) return noted(parts, event, source, blacklisted);
   const identifiers = [...new Set(pullRequest.targets.map(({ identifier }) => identifier))];
-  const keys = [...identifiers, pullRequestLock(event.id)];
+  // A ref pushed to a contributor's repository of another identifier may have to go.
+  const scope = (await parts.store.placeholder(event.id))?.scope;
+  const keys = [...identifiers, pullRequestLock(event.id), ...(scope ? [scope.identifier] : [])];
   return await parts.locks.run(
     keys,
     async () => noted(parts, event, source, await judge(parts, pullRequest, identifiers[0] ?? "", source)),
@@ -31,18 +48,22 @@ async function judge(
   identifier: string,
   source: EventSource,
 ): Promise<Verdict> {
-  const { store, clock } = parts;
+  const { store, clock, contributions } = parts;
   const { event } = pullRequest;
   const repositories = await relevantRepositories(parts, pullRequest);
+  const sources = await contributionsOf(parts, pullRequest);
+  const placeholder = await store.placeholder(event.id);
   const counts = await Promise.all(pullRequest.targets.map((target) => store.waitingPullRequestsFor(target)));
   const decision = decidePullRequest({
     pullRequest,
     source: waitingSource(source),
     related: await store.isRelated(event),
     waiting: await store.waitingPullRequest(event.id),
-    placeholder: await store.placeholder(event.id),
+    placeholder,
+    contributions: contributions ? contributionIdentifiers(pullRequest, contributions.domain) : [],
+    offered: await offeredIn(parts, placeholder),
     repositories,
-    complete: await commitHolder(parts, pullRequest, repositories) !== undefined,
+    complete: await commitHolder(parts, pullRequest, [...sources, ...repositories]) !== undefined,
     expired: await store.isExpired(event.id),
     waitingForTarget: Math.max(0, ...counts),
     waitingInTotal: (await store.waitingCounts()).pullRequests,
@@ -53,6 +74,17 @@ async function judge(
   const hold = holdPullRequest(pullRequest, waitingSource(source), clock.now());
   const applied = await applyEffects(parts, identifier, hold);
   return applied.ok ? HELD : applied;
+}
+
+/** Where the ref pushed to a contributor's repository points to. */
+async function offeredIn(
+  { repositories }: IntakeParts,
+  placeholder: Placeholder | undefined,
+): Promise<string | undefined> {
+  if (!placeholder?.scope) return undefined;
+  const repository = contributionRef(placeholder.scope);
+  if (!await repositories.exists(repository)) return undefined;
+  return (await repositories.readRefs(repository)).refs.get(pullRequestRef(placeholder.id));
 }
 
 /** Refused like an announcement when every repository it names is blacklisted. */

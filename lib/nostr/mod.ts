@@ -1,5 +1,6 @@
 /** Vocabulary of the protocol: kinds, tags, filters, announcements, states, names. Pure; knows nobody. */
 export * from "./announcement.ts";
+export * from "./contribution.ts";
 export * from "./event.ts";
 export * from "./filter.ts";
 export * from "./identifier.ts";

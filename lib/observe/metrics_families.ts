@@ -152,6 +152,7 @@ function purgatoryFamilies(define: FamilyBuilder) {
 function processFamilies(define: FamilyBuilder) {
   return {
     repositories: define.gauge("ngit_repositories_total", "Repositories on disk"),
+    contributions: define.gauge("ngit_prs_repositories", "Contributors' repositories on disk, below /prs/"),
     buildInfo: define.gauge("ngit_build_info", "The program that is running; always 1", [
       "version",
       "commit",

@@ -21,13 +21,15 @@ export interface GaugeInputs {
   readonly log: Logger;
 }
 
+type WaitingCounts = Awaited<ReturnType<NonNullable<MetricSources["waitingCounts"]>>>;
+
 const STORED_EVENTS_EVERY_MS = 60_000;
 
 /** Computes gauges from the state they mirror. What nobody can tell has no sample. */
 export class Gauges {
   readonly #inputs: GaugeInputs;
   readonly #startedAt: number;
-  readonly #waiting: SourceReader<{ active: number; soft: number; states: number }>;
+  readonly #waiting: SourceReader<WaitingCounts>;
   readonly #stored: SourceReader<number>;
   readonly #repositories: SourceReader<number>;
   readonly #sync: SyncGauges;
@@ -71,6 +73,7 @@ export class Gauges {
     const load = this.#sources.gitProcesses?.();
     setPlain(families.gitProcesses, load?.active);
     setPlain(families.gitQueue, load?.waiting);
+    setPlain(families.contributions, this.#sources.contributions?.());
     families.topRepos.reset();
     // Labels cut to the same text share one series.
     for (const { label, bytes } of traffic.top()) families.topRepos.inc({ repo: label }, bytes);
@@ -90,14 +93,14 @@ export class Gauges {
     this.#inputs.families.uptime.inc(seconds);
   }
 
-  #setEntries(counts: { active: number; soft: number; states: number } | undefined): void {
+  #setEntries(counts: WaitingCounts | undefined): void {
     const { purgatoryEntries } = this.#inputs.families;
     purgatoryEntries.reset();
     if (!counts) return;
     purgatoryEntries.set({ type: "announcement" }, counts.active);
     purgatoryEntries.set({ type: "announcement_soft_expired" }, counts.soft);
     purgatoryEntries.set({ type: "state" }, counts.states);
-    // Pull requests and placeholders do not wait in this server; dashboards expect the series.
-    for (const type of ["pr", "placeholder"]) purgatoryEntries.set({ type }, 0);
+    purgatoryEntries.set({ type: "pr" }, counts.pullRequests ?? 0);
+    purgatoryEntries.set({ type: "placeholder" }, counts.placeholders ?? 0);
   }
 }

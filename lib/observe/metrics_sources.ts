@@ -9,11 +9,15 @@ export interface MetricSources {
     readonly active: number;
     readonly soft: number;
     readonly states: number;
+    readonly pullRequests?: number;
+    readonly placeholders?: number;
   }>;
   /** Number of stored events; asked at most once a minute. */
   readonly storedEvents?: () => number | Promise<number>;
   /** Repositories on disk, from memory. */
   readonly repositories?: () => number | Promise<number>;
+  /** Contributors' repositories on disk, from memory; without it there is no sample. */
+  readonly contributions?: () => number;
   /** Git children serving clients, and requests waiting for one. */
   readonly gitProcesses?: () => { readonly active: number; readonly waiting: number };
   /** Open subscriptions; without it the changes reported by the relay are summed. */

@@ -2,10 +2,12 @@ import { encodeNpub } from "../nostr/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { amount, labelText } from "./metrics_labels.ts";
 
-/** Names a hosted repository: owner as 64 lower-case hex digits, identifier verbatim. */
+/** Names a repository: owner as 64 lower-case hex digits, identifier verbatim. */
 export interface TrafficRepository {
   readonly owner: string;
   readonly identifier: string;
+  /** A contributor's repository below `/prs/`. */
+  readonly space?: "prs";
 }
 
 /** Repositories remembered; beyond it the smallest quarter is forgotten. */
@@ -14,7 +16,7 @@ const REFRESH_MS = 60_000;
 
 /** What one repository has exchanged. */
 export interface RepositoryTraffic {
-  /** `<npub>/<identifier>`, bounded as a label value. */
+  /** `<npub>/<identifier>`, below `/prs/` with `prs/` before it; bounded as a label value. */
   readonly label: string;
   readonly bytes: number;
 }
@@ -77,10 +79,10 @@ function largestFirst(a: RepositoryTraffic, b: RepositoryTraffic): number {
   return b.bytes - a.bytes || (a.label < b.label ? -1 : a.label > b.label ? 1 : 0);
 }
 
-function keyOf({ owner, identifier }: TrafficRepository): string {
-  return `${owner}/${identifier}`;
+function keyOf({ owner, identifier, space }: TrafficRepository): string {
+  return `${space ?? ""}${owner}/${identifier}`;
 }
 
-function labelOf({ owner, identifier }: TrafficRepository): string {
-  return labelText(`${encodeNpub(owner)}/${identifier}`);
+function labelOf({ owner, identifier, space }: TrafficRepository): string {
+  return labelText(`${space ? `${space}/` : ""}${encodeNpub(owner)}/${identifier}`);
 }

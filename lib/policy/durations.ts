@@ -48,4 +48,8 @@ export const LIMIT = {
   waitingPullRequests: 20_000,
   placeholdersPerRepository: 100,
   placeholders: 10_000,
+  /** Of all waiting pull requests, those for repositories unknown here (GRASP-06); the rest is for hosted ones. */
+  waitingContributions: 10_000,
+  /** Of all placeholders, those that pushes below `/prs/` may add to. */
+  contributionPlaceholders: 5_000,
 } as const;

@@ -61,6 +61,8 @@ export type Effect =
     readonly id: string;
     readonly keep: string | undefined;
   }
+  /** Delete `refs/nostr/<id>` in a contributor's repository, and the repository when it was the last ref. */
+  | { readonly type: "clearContribution"; readonly scope: RepositoryKey; readonly id: string }
   | { readonly type: "forgetExpired"; readonly id: string }
   /** Re-evaluate what waits for this identifier, after the effects before it. */
   | { readonly type: "release"; readonly incoming?: State; readonly incomingPullRequest?: PullRequest };

@@ -10,6 +10,7 @@ export * from "./maintainers.ts";
 export * from "./orphans.ts";
 export * from "./pull_request.ts";
 export * from "./push.ts";
+export * from "./push_contribution.ts";
 export * from "./push_pull_request.ts";
 export * from "./ref_command.ts";
 export * from "./release.ts";

@@ -22,9 +22,16 @@ export interface PullRequestCase {
   /** Its row, when it waits already. */
   readonly waiting: WaitingPullRequest | undefined;
   readonly placeholder: Placeholder | undefined;
+  /**
+   * Identifiers under which it opts in to our `/prs/` endpoint (GRASP-06): it is welcome then although
+   * nothing here relates to it. Empty when this server does not offer the endpoint.
+   */
+  readonly contributions: readonly string[];
+  /** What its ref points to in the contributor's repository of the placeholder's scope. */
+  readonly offered: string | undefined;
   /** Repositories that have to carry its ref: {@link relevantOwners} of every target. */
   readonly repositories: readonly RepositoryKey[];
-  /** The commit is complete in one of them. */
+  /** The commit is complete in one of them, or in a contributor's repository it names. */
   readonly complete: boolean;
   /** This id expired from purgatory once. */
   readonly expired: boolean;
@@ -51,7 +58,7 @@ export function decidePullRequest(input: PullRequestCase): Decision {
   const { pullRequest, waiting, source, placeholder, now } = input;
   const { id } = pullRequest.event;
   if (waiting) return resubmitted(waiting, source, now);
-  if (!input.related) {
+  if (!input.related && input.contributions.length === 0) {
     return refused(
       refuse("blocked", "orphan", "PR event must reference an accepted repository or accepted event"),
     );
@@ -67,6 +74,7 @@ export function decidePullRequest(input: PullRequestCase): Decision {
       id,
       keep: pullRequest.commit,
     })),
+    ...clearFalseClaim(input),
   ];
   if (input.complete) {
     return {
@@ -75,11 +83,24 @@ export function decidePullRequest(input: PullRequestCase): Decision {
     };
   }
   const isFull = input.waitingForTarget >= LIMIT.waitingPullRequestsPerRepository ||
-    input.waitingInTotal >= LIMIT.waitingPullRequests;
+    input.waitingInTotal >= (input.related ? LIMIT.waitingPullRequests : LIMIT.waitingContributions);
   if (isFull) {
     return refused(refuse("rate-limited", "rate_limited", "too many repositories waiting for git data"));
   }
   return { verdict: HELD, effects: [...effects, ...holdPullRequest(pullRequest, source, now)] };
+}
+
+/**
+ * A commit pushed below `/prs/` for this event id counts only when the event is the submitter's, names
+ * that repository in `a` and `clone`, and asks for that commit; otherwise its ref goes.
+ */
+function clearFalseClaim({ pullRequest, placeholder, contributions, offered }: PullRequestCase): Effect[] {
+  const scope = placeholder?.scope;
+  if (!placeholder || !scope) return [];
+  const { event, commit } = pullRequest;
+  const isClaim = scope.owner === event.pubkey && contributions.includes(scope.identifier) &&
+    placeholder.commit === commit && offered === commit;
+  return isClaim ? [] : [{ type: "clearContribution", scope, id: event.id }];
 }
 
 /** The effects that put a new pull request into purgatory. */

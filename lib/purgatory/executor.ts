@@ -1,6 +1,7 @@
 import { encodeNpub, type NostrEvent, type Refusal, refuse } from "../nostr/mod.ts";
 import type { Effect } from "../policy/mod.ts";
 import type { Changes, InsertVerdict, RetiredRepository } from "../store/mod.ts";
+import { clearContribution } from "./contributions.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
@@ -29,8 +30,10 @@ export async function applyEffects(
   const created = await prepareRepositories(parts, identifier, effects);
   if (!created.ok) return created;
   for (const effect of effects) {
-    if (effect.type !== "clearPullRequestRef") continue;
-    await clearPullRequestRef(parts, effect.repository, effect.id, effect.keep);
+    if (effect.type === "clearPullRequestRef") {
+      await clearPullRequestRef(parts, effect.repository, effect.id, effect.keep);
+    }
+    if (effect.type === "clearContribution") await clearContribution(parts, effect.scope, effect.id);
   }
   let verdicts: ReadonlyMap<string, InsertVerdict>;
   try {

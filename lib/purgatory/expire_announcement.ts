@@ -111,8 +111,9 @@ function withoutPlaceholders(view: IdentifierView, { owner, identifier }: Waitin
     ),
   }));
   return {
-    putPlaceholders: left.filter(({ repositories }) => repositories.length > 0),
-    removePlaceholders: left.filter(({ repositories }) => repositories.length === 0).map(({ id }) => id),
+    putPlaceholders: left.filter(({ repositories, scope }) => repositories.length > 0 || scope),
+    removePlaceholders: left.filter(({ repositories, scope }) => repositories.length === 0 && !scope)
+      .map(({ id }) => id),
   };
 }
 

@@ -4,8 +4,8 @@ import type { Changes, Placeholder, RepositoryKey, Store, WaitingAnnouncement } 
 import type { KeyedLock } from "../world/mod.ts";
 import { type LegacyEntries, parseLegacyEntries } from "./legacy_entries.ts";
 import { importLegacyFile, slices } from "./legacy_file.ts";
+import { pullRequestLock } from "./lock_keys.ts";
 import type { ReleaseParts } from "./ports.ts";
-import { pullRequestLock } from "./push_gate.ts";
 
 /** Rows, and ids, in one unit of work. */
 const ROWS_PER_UNIT = 100;

@@ -14,9 +14,28 @@ export {
 } from "./legacy_file.ts";
 export { importLegacyState, type LegacyStateParts } from "./legacy_state.ts";
 export { Pins } from "./pins.ts";
-export type { ExpiryCause, Notify, PurgatoryCounters, PurgatoryType, ReleaseParts } from "./ports.ts";
-export { commitHolder, relevantRepositories } from "./pull_requests.ts";
-export { pullRequestLock, type PushSurroundings, StatePushGate } from "./push_gate.ts";
+export type {
+  ContributionRules,
+  ExpiryCause,
+  Notify,
+  PurgatoryCounters,
+  PurgatoryType,
+  ReleaseParts,
+} from "./ports.ts";
+export { clearPullRequestRef, commitHolder, relevantRepositories } from "./pull_requests.ts";
+export {
+  ContributionGate,
+  type ContributionLimits,
+  type ContributionSurroundings,
+} from "./contribution_gate.ts";
+export { type ContributionCaps, ContributionUsage } from "./contribution_usage.ts";
+export { clearContribution, contributionRef, contributionsOf } from "./contributions.ts";
+export { gates } from "./gates.ts";
+export { IdleContributions } from "./idle_contributions.ts";
+export { pullRequestLock } from "./lock_keys.ts";
+export { PushRate } from "./push_rate.ts";
+export { type PushSurroundings, StatePushGate } from "./push_gate.ts";
 export { release } from "./release.ts";
 export { startPurgatory } from "./start.ts";
+export { startContributions } from "./start_contributions.ts";
 export { Sweep, type SweepResult } from "./sweep.ts";

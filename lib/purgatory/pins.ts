@@ -43,7 +43,11 @@ export function pullRequestPin(id: string): string {
 
 /** Pin key of a repository with a running push. */
 export function repositoryPin(
-  { owner, identifier }: { readonly owner: string; readonly identifier: string },
+  { owner, identifier, space }: {
+    readonly owner: string;
+    readonly identifier: string;
+    readonly space?: "prs";
+  },
 ): string {
-  return `repository:${owner}:${identifier}`;
+  return `${space ?? "repository"}:${owner}:${identifier}`;
 }

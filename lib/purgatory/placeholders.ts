@@ -1,6 +1,7 @@
 import { isPullRequest, parsePullRequest, pullRequestIdOf, pullRequestRef, ZERO_OID } from "../nostr/mod.ts";
 import { DURATION, LIMIT, type PullRequestKnowledge, type RefCommand } from "../policy/mod.ts";
 import type { Placeholder, RepositoryKey } from "../store/mod.ts";
+import { clearContribution, contributionRef } from "./contributions.ts";
 import { repositoryPin } from "./pins.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
 import type { ReleaseParts } from "./ports.ts";
@@ -83,13 +84,16 @@ async function keepPlaceholder(
     existing?.repositories.filter(({ owner, identifier }) =>
       owner !== repository.owner || identifier !== repository.identifier
     ) ?? [];
+  // What was pushed below /prs/ keeps its claim, whatever is pushed to hosted repositories.
+  const scope = existing?.scope;
   const placeholder: Placeholder = {
     id,
-    commit,
+    commit: scope ? existing.commit : commit,
+    ...(scope && { scope }),
     repositories: [...others, repository].slice(-MAX_PLACEHOLDER_REPOSITORIES),
     firstEnteredAt: existing?.firstEnteredAt ?? now,
     enteredAt: now,
-    deadlineAt: now + DURATION.placeholderMs,
+    deadlineAt: Math.max(now + DURATION.placeholderMs, scope ? existing.deadlineAt : 0),
   };
   await store.commit({ putPlaceholders: [placeholder] });
   log.info("pull request ref held until its event arrives", { event_id: id, repo: repository.identifier });
@@ -101,8 +105,10 @@ async function keepPlaceholder(
  */
 export async function expirePlaceholder(
   parts: ReleaseParts,
-  { id, commit, repositories }: Placeholder,
+  { id, commit, repositories, scope }: Placeholder,
 ): Promise<boolean> {
+  // When contributors' repositories are not offered, what lies there stays as it is.
+  if (scope && parts.contributions && !await expireContribution(parts, scope, id, commit)) return false;
   for (const repository of repositories) {
     if (!await parts.repositories.exists(repository)) continue;
     const current = (await parts.repositories.readRefs(repository)).refs.get(pullRequestRef(id));
@@ -113,4 +119,18 @@ export async function expirePlaceholder(
   }
   await parts.store.commit({ removePlaceholders: [id] });
   return true;
+}
+
+/** Its ref below `/prs/` goes; false when that has to wait for a running push, or for git. */
+async function expireContribution(
+  parts: ReleaseParts,
+  scope: RepositoryKey,
+  id: string,
+  commit: string,
+): Promise<boolean> {
+  const repository = contributionRef(scope);
+  if (!await parts.repositories.exists(repository)) return true;
+  const current = (await parts.repositories.readRefs(repository)).refs.get(pullRequestRef(id));
+  if (current !== commit && parts.pins.has(repositoryPin(repository))) return false;
+  return await clearContribution(parts, scope, id);
 }

@@ -3,6 +3,7 @@ import type { NostrEvent } from "../nostr/mod.ts";
 import type { Logger } from "../observe/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
+import type { IdleContributions } from "./idle_contributions.ts";
 import type { Pins } from "./pins.ts";
 
 /** Told about every event that became servable, once, after its commit, in order. */
@@ -21,6 +22,16 @@ export interface PurgatoryCounters {
 /** Why an event expired without its git data: servers lacked it, or none could be reached. */
 export type ExpiryCause = "missing" | "unreachable";
 
+/** How contributors' repositories are offered (GRASP-06). */
+export interface ContributionRules {
+  /** Normalised domain of this service: what `clone` tags have to name. */
+  readonly domain: string;
+  /** How long a pushed ref waits for its event, in milliseconds. */
+  readonly unclaimedMs: number;
+  /** Repositories to be removed once nobody uses them. */
+  readonly idle: IdleContributions;
+}
+
 /** Parts a release works with. */
 export interface ReleaseParts {
   readonly store: Store;
@@ -32,5 +43,7 @@ export interface ReleaseParts {
   readonly counters: PurgatoryCounters;
   /** Why the git data of a waiting event did not come; `missing` when nobody knows. */
   readonly expiryCause?: (event: NostrEvent) => ExpiryCause;
+  /** Undefined when contributors' repositories are not offered: what is on disk stays untouched then. */
+  readonly contributions?: ContributionRules;
   readonly log: Logger;
 }

@@ -1,5 +1,6 @@
 import { isOid, type PullRequest, pullRequestRef, ZERO_OID } from "../nostr/mod.ts";
 import { type IdentifierView, relevantOwners, servedView, viewOf } from "../policy/mod.ts";
+import type { RepositoryRef } from "../git/mod.ts";
 import type { RepositoryKey } from "../store/mod.ts";
 import type { ReleaseParts } from "./ports.ts";
 
@@ -37,8 +38,8 @@ export async function relevantRepositories(
 export async function commitHolder(
   { repositories }: DiskParts,
   { commit }: PullRequest,
-  candidates: readonly RepositoryKey[],
-): Promise<RepositoryKey | undefined> {
+  candidates: readonly RepositoryRef[],
+): Promise<RepositoryRef | undefined> {
   if (!isOid(commit)) return undefined;
   for (const candidate of candidates) {
     if ((await repositories.present(candidate, [commit])).get(commit) !== "commit") continue;
@@ -47,22 +48,33 @@ export async function commitHolder(
   return undefined;
 }
 
+/** Where the ref of a pull request got to. */
+export interface Placement {
+  /** At least one repository has it: only then may the pull request be served. */
+  readonly placed: boolean;
+  /** Hosted repositories that should have it and do not. */
+  readonly failed: readonly RepositoryKey[];
+}
+
 /**
- * Gives `refs/nostr/<id>` its commit in every relevant repository. True when at least one has it:
- * only then may the pull request be served.
+ * Gives `refs/nostr/<id>` its commit in every relevant repository, and in the first of the
+ * contributors' repositories `sources` that has the commit: those are only ever copied from.
  */
 export async function placePullRequest(
   parts: DiskParts,
   pullRequest: PullRequest,
   targets: readonly RepositoryKey[],
-): Promise<boolean> {
-  const holder = await commitHolder(parts, pullRequest, targets);
-  if (!holder) return false;
+  sources: readonly RepositoryRef[] = [],
+): Promise<Placement> {
+  const holder = await commitHolder(parts, pullRequest, [...sources, ...targets]);
+  if (!holder) return { placed: false, failed: [] };
   let placed = false;
-  for (const target of targets) {
+  const failed: RepositoryKey[] = [];
+  for (const target of holder.space === "prs" ? [holder, ...targets] : targets) {
     const done = parts.repositories.use(target);
+    let isPlaced = false;
     try {
-      placed = await placeIn(parts, pullRequest, holder, target) || placed;
+      isPlaced = await placeIn(parts, pullRequest, holder, target);
     } catch (error) {
       parts.log.error("pull request could not be placed", {
         repo: target.identifier,
@@ -72,15 +84,17 @@ export async function placePullRequest(
     } finally {
       done();
     }
+    placed ||= isPlaced;
+    if (!isPlaced && target !== holder) failed.push(target);
   }
-  return placed;
+  return { placed, failed };
 }
 
 async function placeIn(
   { repositories }: DiskParts,
   { event, commit }: PullRequest,
-  holder: RepositoryKey,
-  target: RepositoryKey,
+  holder: RepositoryRef,
+  target: RepositoryRef,
 ): Promise<boolean> {
   const name = pullRequestRef(event.id);
   const current = (await repositories.readRefs(target)).refs.get(name);
@@ -92,21 +106,22 @@ async function placeIn(
   return failed.length === 0;
 }
 
-/** Deletes `refs/nostr/<id>` in a repository where it points to anything but `keep`. */
+/** Deletes `refs/nostr/<id>` in a repository where it points to anything but `keep`. False when git refused. */
 export async function clearPullRequestRef(
   { repositories, log }: DiskParts,
-  repository: RepositoryKey,
+  repository: RepositoryRef,
   id: string,
   keep: string | undefined,
-): Promise<void> {
-  if (!await repositories.exists(repository)) return;
+): Promise<boolean> {
+  if (!await repositories.exists(repository)) return true;
   const name = pullRequestRef(id);
   const current = (await repositories.readRefs(repository)).refs.get(name);
-  if (current === undefined || current === keep) return;
+  if (current === undefined || current === keep) return true;
   const failed = await repositories.changeRefs(repository, [refChange(name, current, undefined)]);
   if (failed.length > 0) {
     log.warn("pull request ref could not be deleted", { repo: repository.identifier, event_id: id });
   }
+  return failed.length === 0;
 }
 
 function refChange(ref: string, oldOid: string | undefined, newOid: string | undefined) {

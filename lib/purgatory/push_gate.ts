@@ -10,6 +10,7 @@ import {
 } from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import { applyEffects } from "./executor.ts";
+import { pullRequestLock } from "./lock_keys.ts";
 import { announcementPin, pullRequestPin, repositoryPin, statePin } from "./pins.ts";
 import { knowledgeOf, placeholdersFull, settlePullRequestRefs } from "./placeholders.ts";
 import type { ReleaseParts } from "./ports.ts";
@@ -158,11 +159,6 @@ export class StatePushGate implements PushGate {
     const unpinRepository = pins.pin([repositoryPin(repository)]);
     return { repository, changesRefs: verdict.changesRefs, unpin: pins.pin(keys), unpinRepository };
   }
-}
-
-/** Lock key of an event id whose ref and event may arrive at the same time. */
-export function pullRequestLock(id: string): string {
-  return `refs/nostr/${id}`;
 }
 
 function refuseAll(commands: readonly RefCommand[], text: string): PushDecision {

@@ -8,8 +8,9 @@ import {
   settleRelease,
   viewOf,
 } from "../policy/mod.ts";
-import type { Changes, DirtyMark, WaitingSource, WaitingState } from "../store/mod.ts";
+import type { Changes, DirtyMark, RepositoryKey, WaitingSource, WaitingState } from "../store/mod.ts";
 import { type DiskFacts, readDisk } from "./completeness.ts";
+import { contributionsOf, marks, mirrorServed } from "./contributions.ts";
 import { repositoryPin } from "./pins.ts";
 import type { PurgatoryType, ReleaseParts } from "./ports.ts";
 import { arrivedPullRequests, placePullRequest, relevantRepositories } from "./pull_requests.ts";
@@ -23,6 +24,8 @@ export interface ReleaseRequest {
   readonly incomingPullRequest?: PullRequest;
   /** Owner of the repository that just received data. */
   readonly receivedBy?: string;
+  /** The repository of `receivedBy` may lack refs of pull requests that are served already (GRASP-06). */
+  readonly mirrorAgain?: boolean;
 }
 
 /** What a release led to. */
@@ -49,8 +52,16 @@ export async function release(parts: ReleaseParts, request: ReleaseRequest): Pro
   await markDirty(parts, view.identifier, plan, disk, receivedBy);
   const { aligned, failed } = await alignAll(parts, view, plan, disk);
   const outcome = settleRelease(view, plan, aligned);
-  const pullRequests = await placeAll(parts, view, outcome, disk, request.incomingPullRequest);
-  const served = await serve(parts, view, plan, outcome, { disk, failed, pullRequests });
+  const placed = await placeAll(parts, view, outcome, disk, request.incomingPullRequest);
+  const late = new Set(outcome.promote.map(({ owner }) => owner));
+  if (request.mirrorAgain && receivedBy !== undefined) late.add(receivedBy);
+  const lacking = [...await mirrorServed(parts, view, late)].map((owner) => ({ owner, identifier }));
+  const unfinished = [...failed, ...marks(parts, [...lacking, ...placed.failed])];
+  const served = await serve(parts, view, plan, outcome, {
+    disk,
+    failed: unfinished,
+    pullRequests: placed.events,
+  });
   return { served, aligned };
 }
 
@@ -61,15 +72,19 @@ async function placeAll(
   outcome: ReleaseOutcome,
   disk: DiskFacts,
   incoming: PullRequest | undefined,
-): Promise<readonly NostrEvent[]> {
+): Promise<{ events: readonly NostrEvent[]; failed: readonly RepositoryKey[] }> {
   const promoted = new Set(outcome.promote.map(({ owner }) => owner));
   const arrived = await arrivedPullRequests(parts, view, disk.owners);
-  const placed: NostrEvent[] = [];
+  const events: NostrEvent[] = [];
+  const failed: RepositoryKey[] = [];
   for (const pullRequest of incoming ? [...arrived, incoming] : arrived) {
     const targets = await relevantRepositories(parts, pullRequest, view, promoted);
-    if (await placePullRequest(parts, pullRequest, targets)) placed.push(pullRequest.event);
+    const sources = pullRequest === incoming ? await contributionsOf(parts, pullRequest) : [];
+    const placement = await placePullRequest(parts, pullRequest, targets, sources);
+    if (placement.placed) events.push(pullRequest.event);
+    if (sources.length > 0) failed.push(...placement.failed);
   }
-  return placed;
+  return { events, failed };
 }
 
 /**
@@ -170,7 +185,7 @@ async function serve(
     ...pullRequests.map((event) => ({ event })),
   ];
   const gone = [...outcome.serve.map(({ event }) => event.id), ...plan.superseded, ...plan.unauthorised];
-  const dirtyNow = new Set(failed.map(({ owner }) => owner));
+  const dirtyNow = new Set(failed.filter((mark) => mark.identifier === identifier).map(({ owner }) => owner));
   const changes: Changes = {
     insertEvents: events,
     removeAnnouncements: outcome.promote.map(({ owner }) => ({ owner, identifier })),

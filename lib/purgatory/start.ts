@@ -1,5 +1,5 @@
 import { deadlineAfterRestart, DURATION } from "../policy/mod.ts";
-import type { DirtyMark, WaitingAnnouncement } from "../store/mod.ts";
+import type { DirtyMark, Placeholder, WaitingAnnouncement } from "../store/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
@@ -35,7 +35,7 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
     })),
     putPlaceholders: pending.placeholders.map((row) => ({
       ...row,
-      deadlineAt: Math.min(row.deadlineAt, now + DURATION.placeholderMs),
+      deadlineAt: Math.min(row.deadlineAt, now + longestWait(parts, row)),
     })),
   });
   for (const row of pending.announcements) await recreate(parts, row);
@@ -43,7 +43,10 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
   for (const mark of dirty) await repairDirectory(parts, mark);
   for (const { owner, identifier } of [...dirty, ...pending.announcements]) {
     try {
-      await locks.run([identifier], () => release(parts, { identifier, receivedBy: owner }));
+      await locks.run(
+        [identifier],
+        () => release(parts, { identifier, receivedBy: owner, mirrorAgain: true }),
+      );
     } catch (error) {
       log.error("release at start failed, the next sweep tries again", {
         repo: identifier,
@@ -57,6 +60,10 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
       states: pending.states.length,
     });
   }
+}
+
+function longestWait({ contributions }: ReleaseParts, { scope }: Placeholder): number {
+  return scope ? contributions?.unclaimedMs ?? Infinity : DURATION.placeholderMs;
 }
 
 /** The event is what matters: a waiting announcement without its directory gets a new one. */

@@ -4,9 +4,10 @@ import type { KeyedLock } from "../world/mod.ts";
 import { type AnnouncementOutcome, expireAnnouncement, giveUpSoftExpired } from "./expire_announcement.ts";
 import { expiredId } from "./expired_id.ts";
 import { logExpiry } from "./expiry_log.ts";
+import { tidyContribution } from "./contributions.ts";
+import { pullRequestLock } from "./lock_keys.ts";
 import { pullRequestPin, statePin } from "./pins.ts";
 import { expirePlaceholder } from "./placeholders.ts";
-import { pullRequestLock } from "./push_gate.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
 import { discardRetired, purgeExpiredEvents } from "./retention.ts";
@@ -39,8 +40,8 @@ export class Sweep {
   async expire(): Promise<SweepResult> {
     const overdue = await this.#parts.store.overdue(this.#parts.clock.now(), MAX_PER_SWEEP);
     const counts: Record<AnnouncementOutcome, number> = { skip: 0, release: 0, softExpire: 0, expire: 0 };
-    const run = async (key: string, work: () => Promise<AnnouncementOutcome>) => {
-      counts[await this.#guarded(key, work) ?? "skip"]++;
+    const run = async (keys: string | readonly string[], work: () => Promise<AnnouncementOutcome>) => {
+      counts[await this.#guarded(typeof keys === "string" ? [keys] : keys, work) ?? "skip"]++;
     };
     for (const row of overdue.announcements) {
       await run(row.identifier, () => expireAnnouncement(this.#parts, row));
@@ -52,10 +53,12 @@ export class Sweep {
       await run(pullRequestLock(row.event.id), () => this.#expirePullRequest(row));
     }
     for (const row of overdue.placeholders) {
-      await run(pullRequestLock(row.id), () => this.#expirePlaceholder(row));
+      const keys = [pullRequestLock(row.id), ...(row.scope ? [row.scope.identifier] : [])];
+      await run(keys, () => this.#expirePlaceholder(row));
     }
     await this.#retryDirty();
-    await this.#guarded("", () => purgeExpiredEvents(this.#parts, this.#locks));
+    await this.#removeIdle();
+    await this.#guarded([], () => purgeExpiredEvents(this.#parts, this.#locks));
     const result = { softExpired: counts.softExpire, expired: counts.expire, released: counts.release };
     if (Object.values(result).some((count) => count > 0)) {
       this.#parts.log.info("purgatory swept", {
@@ -72,14 +75,17 @@ export class Sweep {
     const { store, clock, log } = this.#parts;
     const count = await store.pruneExpired(clock.now());
     if (count > 0) log.info("expired ids forgotten", { count });
-    await this.#guarded("", () => discardRetired(this.#parts, clock.now() - this.#retentionMs));
+    await this.#guarded([], () => discardRetired(this.#parts, clock.now() - this.#retentionMs));
   }
 
-  async #guarded<T>(key: string, work: () => Promise<T>): Promise<T | undefined> {
+  async #guarded<T>(keys: readonly string[], work: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await (key === "" ? work() : this.#locks.run([key], work));
+      return await this.#locks.run(keys, work);
     } catch (error) {
-      this.#parts.log.error("sweep step failed, the next sweep tries again", { key, error: String(error) });
+      this.#parts.log.error("sweep step failed, the next sweep tries again", {
+        key: keys[0],
+        error: String(error),
+      });
       return undefined;
     }
   }
@@ -120,7 +126,7 @@ export class Sweep {
       event_id: id.slice(0, 12),
       commit: row.commit.slice(0, 12),
       source: "direct",
-      reason: "PR event not received within 20 minutes",
+      reason: `PR event not received within ${Math.round((row.deadlineAt - row.enteredAt) / 60_000)} minutes`,
     });
     return "expire";
   }
@@ -130,7 +136,15 @@ export class Sweep {
     const { store, clock, repositories } = this.#parts;
     for (const { owner, identifier, since } of await store.dirtyMarks()) {
       if (since > clock.now() - DURATION.sweepMs || repositories.uses({ owner, identifier }) > 0) continue;
-      await this.#guarded(identifier, () => release(this.#parts, { identifier, receivedBy: owner }));
+      const request = { identifier, receivedBy: owner, mirrorAgain: true };
+      await this.#guarded([identifier], () => release(this.#parts, request));
+    }
+  }
+
+  /** Contributors' repositories that were in use when their last ref went. */
+  async #removeIdle(): Promise<void> {
+    for (const repository of this.#parts.contributions?.idle.all() ?? []) {
+      await this.#guarded([repository.identifier], () => tidyContribution(this.#parts, repository));
     }
   }
 }

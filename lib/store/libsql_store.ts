@@ -193,6 +193,11 @@ export class LibsqlStore implements Store {
     return await this.#purgatory.placeholdersIn(repository);
   }
 
+  /** See `Store.placeholdersInScope`. */
+  async placeholdersInScope(scope: RepositoryKey): Promise<number> {
+    return await this.#purgatory.placeholdersInScope(scope);
+  }
+
   /** See `Store.waitingPullRequestsFor`. */
   async waitingPullRequestsFor(repository: RepositoryKey): Promise<number> {
     return await this.#purgatory.waitingPullRequestsFor(repository);

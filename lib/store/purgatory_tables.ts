@@ -167,6 +167,13 @@ export class PurgatoryTables {
     return await this.#countFound("placeholder_repositories", repository);
   }
 
+  /** See `Store.placeholdersInScope`. */
+  async placeholdersInScope({ owner, identifier }: RepositoryKey): Promise<number> {
+    const sql = `SELECT count(*) FROM placeholders
+      WHERE scope_owner <> '' AND scope_identifier = ? AND scope_owner = ?`;
+    return await this.#reader.number(sql, [textKey(identifier), owner]);
+  }
+
   /** See `Store.waitingPullRequestsFor`. */
   async waitingPullRequestsFor(repository: RepositoryKey): Promise<number> {
     return await this.#countFound("pull_request_targets", repository);

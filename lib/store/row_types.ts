@@ -50,9 +50,11 @@ export interface WaitingPullRequest {
 export interface Placeholder {
   /** The event id in the ref. */
   readonly id: string;
-  /** The commit last pushed. */
+  /** The commit last pushed; with a scope, the one pushed there. */
   readonly commit: string;
-  /** Where the ref was written; with more than 1,000 the unit is rejected. */
+  /** The contributor's repository (GRASP-06) that holds the ref, by submitter and identifier. */
+  readonly scope?: RepositoryKey;
+  /** Hosted repositories where the ref was written; with more than 1,000 the unit is rejected. */
   readonly repositories: readonly RepositoryKey[];
   readonly firstEnteredAt: number;
   readonly enteredAt: number;

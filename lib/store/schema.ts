@@ -1,5 +1,5 @@
 /** The database schema this program writes; kept in `PRAGMA user_version`. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /**
  * Events and what queries need beside them. `json` is the text that is served; `d` is the text key
@@ -224,6 +224,14 @@ const EXPIRED = [
   `CREATE INDEX expired_ids_by_end ON expired_ids (until)`,
 ];
 
+/** Placeholders of GRASP-06 belong to one contributor's repository; "" for those of GRASP-01. */
+const SCOPES = [
+  `ALTER TABLE placeholders ADD COLUMN scope_owner TEXT NOT NULL DEFAULT ''`,
+  `ALTER TABLE placeholders ADD COLUMN scope_identifier TEXT NOT NULL DEFAULT ''`,
+  `CREATE INDEX placeholders_by_scope ON placeholders (scope_identifier, scope_owner)
+    WHERE scope_owner <> ''`,
+];
+
 function counting(table: string, change: string, updates: readonly string[]): string {
   return `CREATE TRIGGER ${table}_${change.toLowerCase()} AFTER ${change} ON ${table} BEGIN
     ${updates.join(" ")} END`;
@@ -243,6 +251,7 @@ function removed(row: string): string {
 const MIGRATIONS: readonly (readonly string[])[] = [
   [...EVENTS, ...PURGATORY, ...GONE, ...UPKEEP],
   [...REFUSED, ...EXPIRED],
+  SCOPES,
 ];
 
 /** One migration: the statements of a transaction that ends at schema version `to`. */

@@ -199,6 +199,8 @@ export interface Store extends SyncStore, RefusedStore {
   waitingAnnouncementsOf(owner: string): Promise<number>;
   /** Number of placeholders with a ref in one repository. */
   placeholdersIn(repository: RepositoryKey): Promise<number>;
+  /** Number of placeholders with this scope. */
+  placeholdersInScope(scope: RepositoryKey): Promise<number>;
   /** Number of waiting pull requests and updates with one repository among their targets. */
   waitingPullRequestsFor(repository: RepositoryKey): Promise<number>;
   /** Removes expired ids whose time was up at `now` (ms); returns how many. */

@@ -41,7 +41,7 @@ class Tables {
   readonly #placeholders = new LastWord({
     table: "placeholders",
     key: ["id"],
-    columns: [...TIMES, "json"],
+    columns: [...TIMES, "scope_owner", "scope_identifier", "json"],
     finder: "placeholder_repositories",
   });
   readonly #retired = new LastWord({
@@ -89,9 +89,10 @@ class Tables {
       this.#pullRequests.put([event.id], cells, targets);
     }
     for (const waiting of unit.putPlaceholders ?? []) {
-      const { id, commit, repositories } = waiting;
+      const { id, commit, repositories, scope } = waiting;
       const json = `{"commit":${JSON.stringify(commit)},"repositories":${placesText(repositories)}}`;
-      this.#placeholders.put([id], [...times(waiting), json], repositories);
+      const cells = [...times(waiting), ...(scope ? keyOf(scope) : ["", ""]), json];
+      this.#placeholders.put([id], cells, repositories);
     }
     for (const retired of unit.putRetired ?? []) {
       this.#retired.put([...keyOf(retired), retired.retiredAt], [retiredText(retired)]);

@@ -4,6 +4,7 @@ import { textKey, valueOfTextKey } from "./text_key.ts";
 import type {
   DirtyMark,
   Placeholder,
+  RepositoryKey,
   RetiredRepository,
   StoredAnnouncement,
   WaitingAnnouncement,
@@ -55,7 +56,8 @@ export const WAITING_PULL_REQUEST_COLUMNS =
   "rowid AS row, json, id, head, targets, source, first_entered_at, entered_at, deadline_at";
 
 /** Columns {@link readPlaceholders} needs. */
-export const PLACEHOLDER_COLUMNS = "rowid AS row, json, id, first_entered_at, entered_at, deadline_at";
+export const PLACEHOLDER_COLUMNS =
+  "rowid AS row, json, id, scope_owner, scope_identifier, first_entered_at, entered_at, deadline_at";
 
 /** Columns {@link readRetired} needs. */
 export const RETIRED_COLUMNS = "rowid AS row, json, owner, identifier, retired_at";
@@ -127,7 +129,14 @@ export function readPlaceholders(rows: readonly Row[]): ReadRows<Placeholder> {
     const { commit, repositories } = objectOf(row.json);
     requireThat(isHex64(row.id), "id is malformed");
     requireThat(typeof commit === "string", "commit is not a text");
-    return { id: row.id, commit, repositories: placesOf(repositories), ...times(row) };
+    const scope = scopeOf(row);
+    return {
+      id: row.id,
+      commit,
+      ...(scope && { scope }),
+      repositories: placesOf(repositories),
+      ...times(row),
+    };
   });
 }
 
@@ -135,7 +144,7 @@ export function readPlaceholders(rows: readonly Row[]): ReadRows<Placeholder> {
 export function readRetired(rows: readonly Row[]): ReadRows<RetiredRepository> {
   return readEach("retired_repositories", rows, (row) => ({
     owner: String(row.owner),
-    identifier: identifierOf(row),
+    identifier: identifierOf(row.identifier),
     ...retiredOf(row.json),
     retiredAt: wholeNumber(row.retired_at),
   }));
@@ -189,10 +198,16 @@ function keyOf(event: NostrEvent): string | undefined {
   return identifier === undefined ? undefined : textKey(identifier);
 }
 
+function scopeOf(row: Row): RepositoryKey | undefined {
+  if (row.scope_owner === "") return undefined;
+  requireThat(isHex64(row.scope_owner), "scope is malformed");
+  return { owner: row.scope_owner, identifier: identifierOf(row.scope_identifier) };
+}
+
 /** The identifier of a row that nothing else vouches for. */
-function identifierOf(row: Row): string {
+function identifierOf(value: unknown): string {
   try {
-    return valueOfTextKey(String(row.identifier));
+    return valueOfTextKey(String(value));
   } catch {
     throw new Damage("identifier is malformed");
   }

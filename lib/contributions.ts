@@ -1,0 +1,80 @@
+import type { Config } from "./config/mod.ts";
+import type { ContributionService, GitHttp, PushGate, Repositories } from "./git/mod.ts";
+import { addressKey } from "./observe/mod.ts";
+import type { CurationRules } from "./policy/mod.ts";
+import {
+  ContributionGate,
+  type ContributionRules,
+  ContributionUsage,
+  IdleContributions,
+  PushRate,
+  type ReleaseParts,
+  startContributions,
+} from "./purgatory/mod.ts";
+import type { KeyedLock } from "./world/mod.ts";
+
+/** What contributors' repositories are made of. */
+export interface ContributionInput {
+  readonly config: Config;
+  readonly parts: ReleaseParts;
+  readonly locks: KeyedLock;
+  readonly rules: CurationRules;
+  readonly repositories: Repositories;
+  /** False while the disk is nearly full. */
+  readonly hasSpace: () => Promise<boolean>;
+}
+
+/** Contributors' repositories at work (GRASP-06). */
+export interface ContributionParts {
+  readonly gate: PushGate;
+  readonly service: ContributionService;
+  /** Recovers what a stop left behind; before requests are accepted. */
+  start(gitHttp: GitHttp): Promise<void>;
+}
+
+/** How contributors' repositories are offered; undefined when the operator does not. */
+export function contributionRules(config: Config, rules: CurationRules): ContributionRules | undefined {
+  if (!config.grasp06Enable) return undefined;
+  return {
+    domain: rules.domain,
+    unclaimedMs: config.grasp06UnclaimedTtlSecs * 1000,
+    idle: new IdleContributions(),
+  };
+}
+
+/** Wires what serves contributors' repositories; undefined when they are not offered. */
+export function createContributions(input: ContributionInput): ContributionParts | undefined {
+  const { config, locks, rules, repositories, hasSpace } = input;
+  const { contributions } = input.parts;
+  if (!contributions) return undefined;
+  const parts = { ...input.parts, contributions };
+  const usage = new ContributionUsage(
+    {
+      maxTotalBytes: config.grasp06MaxTotalBytes,
+      maxBytesPerSubmitter: config.grasp06MaxBytesPerSubmitter,
+    },
+    (repository) => repositories.bytes(repository),
+  );
+  const rate = new PushRate(config.grasp06PushesPerMinute, parts.clock);
+  const gate = new ContributionGate(parts, locks, {
+    rules,
+    limits: {
+      maxRefsPerPush: config.grasp06MaxRefsPerPush,
+      maxPushBytes: config.grasp06MaxPushBytes,
+    },
+    rate: { take: (client) => rate.take(addressKey(client)) },
+    usage,
+    hasSpace,
+  });
+  return {
+    gate,
+    service: {
+      maxPushBytes: config.grasp06MaxPushBytes,
+      released: (repository) => gate.released(repository),
+    },
+    start: async (gitHttp) => {
+      await gitHttp.prepareContributions();
+      await startContributions(parts, locks, repositories, usage);
+    },
+  };
+}

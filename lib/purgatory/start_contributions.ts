@@ -1,0 +1,88 @@
+import type { Contribution, Repositories } from "../git/mod.ts";
+import { parsePullRequest, pullRequestIdOf } from "../nostr/mod.ts";
+import type { KeyedLock } from "../world/mod.ts";
+import type { ContributionUsage } from "./contribution_usage.ts";
+import { contributionsOf, serveContributions, tidyContribution } from "./contributions.ts";
+import type { ContributionRules, ReleaseParts } from "./ports.ts";
+import { clearPullRequestRef } from "./pull_requests.ts";
+
+/**
+ * What a start does about contributors' repositories before requests are accepted (GRASP-06): left-over
+ * locks go, refs that nobody knows go or get a deadline, repositories without refs go, and pull
+ * requests whose commits had just arrived are served. After {@link startPurgatory}.
+ */
+export async function startContributions(
+  parts: ReleaseParts & { readonly contributions: ContributionRules },
+  locks: KeyedLock,
+  repositories: Repositories,
+  usage: ContributionUsage,
+): Promise<void> {
+  for (const repository of await repositories.listContributions()) {
+    try {
+      await repositories.cleanAfterCrash(repository);
+      await locks.run([repository.identifier], async () => {
+        await claimRefs(parts, repositories, repository);
+        await tidyContribution(parts, repository);
+      });
+      await usage.update(repository);
+    } catch (error) {
+      parts.log.error("a contributor's repository could not be looked at", {
+        repo: repository.identifier,
+        error: String(error),
+      });
+    }
+  }
+  await serveArrived(parts, locks);
+}
+
+/** A crash between git and the database leaves refs without a placeholder. */
+async function claimRefs(
+  parts: ReleaseParts & { readonly contributions: ContributionRules },
+  repositories: Repositories,
+  repository: Contribution,
+): Promise<void> {
+  const { store, clock, log, contributions: { unclaimedMs } } = parts;
+  const { owner, identifier } = repository;
+  const now = clock.now();
+  const { refs } = await repositories.readRefs(repository);
+  for (const [name, commit] of refs) {
+    const id = pullRequestIdOf(name);
+    if (id === undefined || await isKnown(parts, id)) continue;
+    const writtenAt = Math.min(now, await repositories.refWrittenAt(repository, name) ?? now);
+    if (writtenAt + unclaimedMs <= now) {
+      await clearPullRequestRef(parts, repository, id, undefined);
+      log.warn("a ref that no event claimed was removed", { event_id: id, repo: identifier });
+    } else {
+      const times = { firstEnteredAt: writtenAt, enteredAt: writtenAt, deadlineAt: writtenAt + unclaimedMs };
+      const scope = { owner, identifier };
+      await store.commit({ putPlaceholders: [{ id, commit, scope, repositories: [], ...times }] });
+    }
+  }
+}
+
+async function isKnown({ store }: ReleaseParts, id: string): Promise<boolean> {
+  return await store.has(id) || await store.waitingKind(id) !== undefined ||
+    (await store.placeholder(id))?.scope !== undefined;
+}
+
+/** A crash between git and the database leaves pull requests waiting for what is here. */
+async function serveArrived(parts: ReleaseParts, locks: KeyedLock): Promise<void> {
+  const { store, repositories, log } = parts;
+  for (const { event } of (await store.pendingAtStart()).pullRequests) {
+    const parsed = parsePullRequest(event);
+    if (!parsed.ok) continue;
+    const { pullRequest } = parsed;
+    for (const source of await contributionsOf(parts, pullRequest)) {
+      try {
+        const present = await repositories.present(source, [pullRequest.commit]);
+        if (present.get(pullRequest.commit) !== "commit") continue;
+        await locks.run([source.identifier], () => serveContributions(parts, source, [pullRequest]));
+      } catch (error) {
+        log.error("a contribution could not be served at start", {
+          event_id: event.id,
+          error: String(error),
+        });
+      }
+    }
+  }
+}
