@@ -33,12 +33,21 @@ export interface ContributionParts {
 }
 
 /** How contributors' repositories are offered; undefined when the operator does not. */
-export function contributionRules(config: Config, rules: CurationRules): ContributionRules | undefined {
+export function contributionRules(
+  config: Config,
+  rules: CurationRules,
+  repositories: Repositories,
+): ContributionRules | undefined {
   if (!config.grasp06Enable) return undefined;
+  const caps = {
+    maxTotalBytes: config.grasp06MaxTotalBytes,
+    maxBytesPerSubmitter: config.grasp06MaxBytesPerSubmitter,
+  };
   return {
     domain: rules.domain,
     unclaimedMs: config.grasp06UnclaimedTtlSecs * 1000,
     idle: new IdleContributions(),
+    usage: new ContributionUsage(caps, (repository) => repositories.bytes(repository)),
   };
 }
 
@@ -48,13 +57,6 @@ export function createContributions(input: ContributionInput): ContributionParts
   const { contributions } = input.parts;
   if (!contributions) return undefined;
   const parts = { ...input.parts, contributions };
-  const usage = new ContributionUsage(
-    {
-      maxTotalBytes: config.grasp06MaxTotalBytes,
-      maxBytesPerSubmitter: config.grasp06MaxBytesPerSubmitter,
-    },
-    (repository) => repositories.bytes(repository),
-  );
   const rate = new PushRate(config.grasp06PushesPerMinute, parts.clock);
   const gate = new ContributionGate(parts, locks, {
     rules,
@@ -63,7 +65,6 @@ export function createContributions(input: ContributionInput): ContributionParts
       maxPushBytes: config.grasp06MaxPushBytes,
     },
     rate: { take: (client) => rate.take(addressKey(client)) },
-    usage,
     hasSpace,
   });
   return {
@@ -74,7 +75,7 @@ export function createContributions(input: ContributionInput): ContributionParts
     },
     start: async (gitHttp) => {
       await gitHttp.prepareContributions();
-      await startContributions(parts, locks, repositories, usage);
+      await startContributions(parts, locks, repositories);
     },
   };
 }

@@ -128,7 +128,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const locks = new KeyedLock();
   /** Filled once everything it needs exists. */
   const late: { replication?: Replication } = {};
-  const offered = contributionRules(config, rules);
+  const offered = contributionRules(config, rules, repositories);
   const parts: ReleaseParts = {
     store,
     repositories,

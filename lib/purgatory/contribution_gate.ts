@@ -5,6 +5,8 @@ import {
   parsePullRequest,
   type PullRequest,
   pullRequestIdOf,
+  pullRequestRef,
+  ZERO_OID,
 } from "../nostr/mod.ts";
 import {
   authorRefusal,
@@ -19,7 +21,6 @@ import {
 } from "../policy/mod.ts";
 import type { Placeholder, RepositoryKey } from "../store/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
-import type { ContributionUsage } from "./contribution_usage.ts";
 import { mirrorContribution, serveContributions, tidyContribution } from "./contributions.ts";
 import { pullRequestLock } from "./lock_keys.ts";
 import { pullRequestPin, repositoryPin } from "./pins.ts";
@@ -39,7 +40,6 @@ export interface ContributionSurroundings {
   readonly rules: CurationRules;
   readonly limits: ContributionLimits;
   readonly rate: Pick<PushRate, "take">;
-  readonly usage: ContributionUsage;
   /** False when the disk is too full to take a push. */
   hasSpace(): Promise<boolean>;
 }
@@ -97,13 +97,13 @@ export class ContributionGate implements PushGate {
     commands: readonly RefCommand[],
     client: string,
   ): Promise<PushDecision | undefined> {
-    const { rate, limits, rules, usage, hasSpace } = this.#surroundings;
+    const { rate, limits, rules, hasSpace } = this.#surroundings;
     if (!rate.take(client)) return refuseAll(commands, "too many pushes, try again in a minute");
     const problems = contributionRefProblems(commands, limits.maxRefsPerPush);
     if (problems.size > 0) return refuse(commands, problems);
     const blocked = authorRefusal(owner, rules);
     if (blocked) return refuseAll(commands, blocked.text);
-    const room = usage.room(owner);
+    const room = this.#contributions.usage.room(owner);
     if ("problem" in room) return refuseAll(commands, room.problem);
     if (await hasSpace()) return undefined;
     return {
@@ -130,7 +130,7 @@ export class ContributionGate implements PushGate {
       return refuseAll(commands, "too many refs are waiting for their events");
     }
     await this.#parts.repositories.ensure(repository);
-    const room = this.#surroundings.usage.room(repository.owner);
+    const room = this.#contributions.usage.room(repository.owner);
     const most = this.#surroundings.limits.maxPushBytes || Infinity;
     const fits = Math.min(most, "left" in room ? room.left : 1);
     const grant: Grant = {
@@ -153,7 +153,6 @@ export class ContributionGate implements PushGate {
       });
     } finally {
       unpin();
-      await this.#surroundings.usage.update(repository);
     }
   }
 
@@ -162,7 +161,6 @@ export class ContributionGate implements PushGate {
     const { repository, unpin } = grant as Grant;
     unpin();
     await this.#locks.run([repository.identifier], () => tidyContribution(this.#parts, repository, 1));
-    await this.#surroundings.usage.update(repository);
   }
 
   /** A request is over: removes what should have gone while it used the repository. */
@@ -188,7 +186,7 @@ export class ContributionGate implements PushGate {
       : `${command.ref} is not a commit`;
     if (problem) {
       this.#parts.log.warn("contribution taken back", { repo: repository.identifier, reason: problem });
-      await clearPullRequestRef(this.#parts, repository, id, undefined);
+      await clearPullRequestRef(this.#parts, repository, id, this.#commitOf(known, repository));
       return;
     }
     if (known.type === "unknown" || known.type === "placeholder") {
@@ -198,6 +196,16 @@ export class ContributionGate implements PushGate {
       const parsed = parsePullRequest(known.event);
       if (parsed.ok) await mirrorContribution(this.#parts, repository, parsed.pullRequest);
     }
+  }
+
+  /** What the ref of an event that belongs here should point to. */
+  #commitOf(known: ContributionKnowledge, repository: RepositoryRef): string | undefined {
+    if (known.type !== "served") return undefined;
+    const parsed = parsePullRequest(known.event);
+    if (!parsed.ok) return undefined;
+    const { commit } = parsed.pullRequest;
+    const right = { ref: pullRequestRef(known.event.id), oldOid: ZERO_OID, newOid: commit };
+    return judgeContribution(right, known, this.#place(repository)) === undefined ? commit : undefined;
   }
 
   async #keepPlaceholder(
@@ -228,7 +236,7 @@ export class ContributionGate implements PushGate {
     const view = viewOf(identifier, await store.readIdentifier(identifier));
     const own = view.waitingPullRequests.map(({ pullRequest }) => pullRequest).filter((pullRequest) => {
       const { event, commit } = pullRequest;
-      const command = { ref: `refs/nostr/${event.id}`, oldOid: "", newOid: commit };
+      const command = { ref: pullRequestRef(event.id), oldOid: ZERO_OID, newOid: commit };
       return judgeContribution(command, { type: "waiting", event }, this.#place(repository)) === undefined;
     });
     const present = own.length === 0

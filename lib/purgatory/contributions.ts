@@ -59,6 +59,7 @@ export async function tidyContribution(
   const result = await repositories.remove(repository, { force: false, ownUses });
   if (result === "in-use") contributions.idle.note(repository);
   else contributions.idle.forget(repository);
+  await contributions.usage.update(repository);
   if (result !== "failed") return;
   log.warn("a contributor's empty repository could not be removed", {
     repo: repository.identifier,

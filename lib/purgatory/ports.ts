@@ -3,6 +3,7 @@ import type { NostrEvent } from "../nostr/mod.ts";
 import type { Logger } from "../observe/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
+import type { ContributionUsage } from "./contribution_usage.ts";
 import type { IdleContributions } from "./idle_contributions.ts";
 import type { Pins } from "./pins.ts";
 
@@ -30,6 +31,8 @@ export interface ContributionRules {
   readonly unclaimedMs: number;
   /** Repositories to be removed once nobody uses them. */
   readonly idle: IdleContributions;
+  /** What they take on disk. */
+  readonly usage: ContributionUsage;
 }
 
 /** Parts a release works with. */

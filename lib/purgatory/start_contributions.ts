@@ -1,7 +1,6 @@
 import type { Contribution, Repositories } from "../git/mod.ts";
 import { parsePullRequest, pullRequestIdOf } from "../nostr/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
-import type { ContributionUsage } from "./contribution_usage.ts";
 import { contributionsOf, serveContributions, tidyContribution } from "./contributions.ts";
 import type { ContributionRules, ReleaseParts } from "./ports.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
@@ -15,7 +14,6 @@ export async function startContributions(
   parts: ReleaseParts & { readonly contributions: ContributionRules },
   locks: KeyedLock,
   repositories: Repositories,
-  usage: ContributionUsage,
 ): Promise<void> {
   for (const repository of await repositories.listContributions()) {
     try {
@@ -24,7 +22,6 @@ export async function startContributions(
         await claimRefs(parts, repositories, repository);
         await tidyContribution(parts, repository);
       });
-      await usage.update(repository);
     } catch (error) {
       parts.log.error("a contributor's repository could not be looked at", {
         repo: repository.identifier,
@@ -47,9 +44,11 @@ async function claimRefs(
   const { refs } = await repositories.readRefs(repository);
   for (const [name, commit] of refs) {
     const id = pullRequestIdOf(name);
-    if (id === undefined || await isKnown(parts, id)) continue;
+    if (id === undefined) continue;
+    const claimedBy = await claimant(parts, id);
+    if (claimedBy === owner) continue;
     const writtenAt = Math.min(now, await repositories.refWrittenAt(repository, name) ?? now);
-    if (writtenAt + unclaimedMs <= now) {
+    if (claimedBy !== undefined || writtenAt + unclaimedMs <= now) {
       await clearPullRequestRef(parts, repository, id, undefined);
       log.warn("a ref that no event claimed was removed", { event_id: id, repo: identifier });
     } else {
@@ -60,9 +59,10 @@ async function claimRefs(
   }
 }
 
-async function isKnown({ store }: ReleaseParts, id: string): Promise<boolean> {
-  return await store.has(id) || await store.waitingKind(id) !== undefined ||
-    (await store.placeholder(id))?.scope !== undefined;
+/** Whose event, or whose claim, an id is. */
+async function claimant({ store }: ReleaseParts, id: string): Promise<string | undefined> {
+  const event = (await store.get([id]))[0] ?? await store.waitingEvent(id);
+  return event?.pubkey ?? (await store.placeholder(id))?.scope?.owner;
 }
 
 /** A crash between git and the database leaves pull requests waiting for what is here. */

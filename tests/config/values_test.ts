@@ -60,7 +60,6 @@ Deno.test("C-14 R-51 an archive whitelist makes the server read-only unless said
 Deno.test("options of features that are missing stop the start when ignoring them would open the server", async () => {
   for (
     const [name, value] of Object.entries({
-      NGIT_GRASP06_ENABLE: "true",
       NGIT_DATABASE_URL: "libsql://db.example",
     })
   ) {
@@ -72,9 +71,9 @@ Deno.test("options of features that are missing stop the start when ignoring the
     (await loadValid({ env: { NGIT_ARCHIVE_ALL: "false", NGIT_DATABASE_URL: "file:/x/y.db" } })).warnings,
     [],
   );
-  const config = await loadValid({ env: { NGIT_GRASP06_MAX_PUSH_BYTES: "7" } });
+  const config = await loadValid({ env: { NGIT_IGNORE_DELETION_REQUESTS: "true" } });
   assert.deepEqual(config.warnings, [
-    "NGIT_GRASP06_MAX_PUSH_BYTES has no effect yet: it is not supported by this version",
+    "NGIT_IGNORE_DELETION_REQUESTS has no effect yet: it is not supported by this version",
   ]);
 });
 

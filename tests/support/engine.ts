@@ -2,7 +2,18 @@ import { createGit, Repositories } from "../../lib/git/mod.ts";
 import { type AdmitAnswer, Intake, noRejectedMetrics, type Want } from "../../lib/intake/mod.ts";
 import { createVerifier, type NostrEvent } from "../../lib/nostr/mod.ts";
 import type { CurationRules } from "../../lib/policy/mod.ts";
-import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
+import {
+  ContributionGate,
+  ContributionUsage,
+  IdleContributions,
+  Pins,
+  PushRate,
+  type ReleaseParts,
+  startContributions,
+  startPurgatory,
+  StatePushGate,
+  Sweep,
+} from "../../lib/purgatory/mod.ts";
 import { openStore, type Store } from "../../lib/store/mod.ts";
 import { KeyedLock, systemClock, systemRandom } from "../../lib/world/mod.ts";
 import { DOMAIN, OPEN } from "../policy/support.ts";
@@ -23,6 +34,8 @@ export interface Engine {
   readonly repositories: Repositories;
   readonly intake: Intake;
   readonly gate: StatePushGate;
+  /** Pushes below `/prs/`. */
+  readonly contributions: ContributionGate;
   readonly sweep: Sweep;
   readonly parts: ReleaseParts;
   readonly locks: KeyedLock;
@@ -42,12 +55,23 @@ export interface Engine {
   push(work: string, owner: string, identifier: string, refs: readonly string[]): Promise<string>;
 }
 
+/** What an engine does beyond hosting. */
+export interface EngineOptions {
+  /** Offer contributors' repositories (GRASP-06), with these limits. */
+  readonly contributions?: {
+    readonly unclaimedMs?: number;
+    readonly maxTotalBytes?: number;
+    readonly maxBytesPerSubmitter?: number;
+  };
+}
+
 /** Runs `play` with a fresh engine; everything is closed and removed afterwards. */
 export async function engine(
   play: (engine: Engine) => Promise<void>,
   rules: Partial<CurationRules> = {},
+  options: EngineOptions = {},
 ): Promise<void> {
-  await withTempDirectory((directory) => engineIn(directory, new VirtualClock(), play, rules));
+  await withTempDirectory((directory) => engineIn(directory, new VirtualClock(), play, rules, options));
 }
 
 /** The same on existing data, as after a restart. */
@@ -56,6 +80,7 @@ export async function engineIn(
   clock: VirtualClock,
   play: (engine: Engine) => Promise<void>,
   rules: Partial<CurationRules> = {},
+  options: EngineOptions = {},
 ): Promise<void> {
   await Deno.mkdir(`${directory}/git`, { recursive: true });
   const limits = { defaultFilterLimit: 500, maxFilterLimit: 5_000 };
@@ -86,7 +111,19 @@ export async function engineIn(
     const wants: Want[] = [];
     const handedOver: NostrEvent[] = [];
     const locks = new KeyedLock();
+    const curation: CurationRules = { ...OPEN, ...rules };
+    const usage = new ContributionUsage({
+      maxTotalBytes: options.contributions?.maxTotalBytes ?? 0,
+      maxBytesPerSubmitter: options.contributions?.maxBytesPerSubmitter ?? 0,
+    }, (repository) => repositories.bytes(repository));
+    const offered = {
+      usage,
+      domain: curation.domain,
+      unclaimedMs: options.contributions?.unclaimedMs ?? 1_200_000,
+      idle: new IdleContributions(),
+    };
     const parts: ReleaseParts = {
+      ...(options.contributions && { contributions: offered }),
       store,
       repositories,
       pins: new Pins(),
@@ -95,7 +132,6 @@ export async function engineIn(
       counters: { released() {}, expired() {}, stored() {} },
       log: silentLog,
     };
-    const curation: CurationRules = { ...OPEN, ...rules };
     const intake: Intake = new Intake({
       ...parts,
       locks,
@@ -113,7 +149,14 @@ export async function engineIn(
       rules: curation,
       hasSpace: () => Promise.resolve(true),
     });
+    const contributions = new ContributionGate({ ...parts, contributions: offered }, locks, {
+      rules: curation,
+      limits: { maxRefsPerPush: 16, maxPushBytes: 0 },
+      rate: new PushRate(1_000, clock),
+      hasSpace: () => Promise.resolve(true),
+    });
     const self: Engine = {
+      contributions,
       directory,
       clock,
       store,
@@ -133,6 +176,9 @@ export async function engineIn(
       push: (work, owner, identifier, refs) => pushThrough(self, work, { owner, identifier }, refs),
     };
     await startPurgatory(parts, locks);
+    if (options.contributions) {
+      await startContributions({ ...parts, contributions: offered }, locks, repositories);
+    }
     try {
       await play(self);
     } finally {
