@@ -35,26 +35,27 @@ export async function startContributions(
 /** A crash between git and the database leaves refs without a placeholder. */
 async function claimRefs(
   parts: ReleaseParts & { readonly contributions: ContributionRules },
-  repositories: Repositories,
+  disk: Repositories,
   repository: Contribution,
 ): Promise<void> {
   const { store, clock, log, contributions: { unclaimedMs } } = parts;
   const { owner, identifier } = repository;
   const now = clock.now();
-  const { refs } = await repositories.readRefs(repository);
+  const { refs } = await disk.readRefs(repository);
   for (const [name, commit] of refs) {
     const id = pullRequestIdOf(name);
     if (id === undefined) continue;
     const claimedBy = await claimant(parts, id);
     if (claimedBy === owner) continue;
-    const writtenAt = Math.min(now, await repositories.refWrittenAt(repository, name) ?? now);
+    const writtenAt = Math.min(now, await disk.refWrittenAt(repository, name) ?? now);
     if (claimedBy !== undefined || writtenAt + unclaimedMs <= now) {
       await clearPullRequestRef(parts, repository, id, undefined);
       log.warn("a ref that no event claimed was removed", { event_id: id, repo: identifier });
     } else {
       const times = { firstEnteredAt: writtenAt, enteredAt: writtenAt, deadlineAt: writtenAt + unclaimedMs };
       const scope = { owner, identifier };
-      await store.commit({ putPlaceholders: [{ id, commit, scope, repositories: [], ...times }] });
+      const repositories = (await store.placeholder(id))?.repositories ?? [];
+      await store.commit({ putPlaceholders: [{ id, commit, scope, repositories, ...times }] });
     }
   }
 }

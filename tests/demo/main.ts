@@ -1,5 +1,6 @@
 /**
- * `deno task demo [PATH-TO-A-GIT-REPOSITORY]`: the main job on real input, told step by step.
+ * `deno task demo [PATH-TO-A-GIT-REPOSITORY]`: the main job on real input, told step by step. With
+ * `NGIT_GRASP06_ENABLE=true` also a contributor's pull request below `/prs/`.
  *
  * Exit code 0 only if every step held. Everything it creates is removed.
  */
@@ -46,7 +47,7 @@ async function demo(directory: string): Promise<void> {
   step("Start a server with an empty data directory");
   const server = await ServerProcess.start({
     dataPath: `${directory}/data`,
-    env: { NGIT_LOG_LEVEL: "info" },
+    env: { NGIT_LOG_LEVEL: "info", NGIT_GRASP06_ENABLE: String(OFFERS_PRS) },
   });
   const relay = await RelayClient.connect(server.wsUrl);
   try {
@@ -55,6 +56,7 @@ async function demo(directory: string): Promise<void> {
     const alice = newSigner();
     await publish({ server, relay, source, alice, directory });
     await refuse({ server, alice, directory });
+    if (OFFERS_PRS) await contribute({ server, relay, alice, directory });
   } finally {
     await relay.close();
     step("Stop the server");
@@ -71,6 +73,7 @@ interface Stage {
 }
 
 const IDENTIFIER = "demo";
+const OFFERS_PRS = Deno.env.get("NGIT_GRASP06_ENABLE") === "true";
 
 async function publish({ server, relay, source, alice, directory }: Stage): Promise<void> {
   const { refs, head } = await readSource(source);
@@ -134,6 +137,33 @@ async function refuse(
   hold(refused.code !== 0, "git reports the push as failed");
   hold(/\[remote rejected\][\s\S]*authorisation failed/.test(refused.stderr), "git prints the reason");
   hold(await git(work, "ls-remote", url) === before, "nothing changed on the server");
+}
+
+async function contribute({ server, relay, alice, directory }: Omit<Stage, "source">): Promise<void> {
+  step("Offer a pull request without any right to write (GRASP-06)");
+  const bob = newSigner();
+  const path = `prs/${bob.npub}/${IDENTIFIER}.git`;
+  tell(`bob is ${bob.npub}`);
+  const work = `${directory}/work`;
+  const commit = await commitFile(work, "by-bob.txt", "a contribution\n");
+  const request = bob.sign({
+    kind: 1618,
+    tags: [
+      ["a", `30617:${alice.pubkey}:${IDENTIFIER}`],
+      ["c", commit],
+      ["clone", `http://${server.domain}/${path}`],
+    ],
+    content: "please take this",
+  });
+  const ref = `refs/nostr/${request.id}`;
+  const pushed = await tryGit(work, "push", `${server.httpUrl}/${path}`, `${commit}:${ref}`);
+  tell(pushed.stderr);
+  hold(pushed.code === 0, "git accepted the commits at bob's own path");
+  const answer = await relay.publish(request);
+  tell(`OK ${answer.accepted} "${answer.message}"`);
+  hold(answer.accepted && answer.message === "", "the pull request is served at once: its commits are here");
+  const listed = await git(work, "ls-remote", server.cloneUrl(alice.npub, IDENTIFIER), ref);
+  hold(listed.startsWith(commit), "alice's repository shows it");
 }
 
 await play(demo);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
+import { migrationsFrom } from "../../lib/store/schema.ts";
 import type { Placeholder, RepositoryKey, WaitingPullRequest } from "../../lib/store/mod.ts";
 import { event, filter, ids, key, NOW_MS, open, put, withDirectory, withMemory } from "./fixtures.ts";
 
@@ -79,6 +80,47 @@ Deno.test("a placeholder is no event; putting it again replaces its commit and r
     assert.equal(await store.placeholder(key(7)), undefined);
     assert.equal(await store.placeholdersIn(place("y")), 0);
     assert.equal(await store.placeholdersIn(place("x")), 1);
+  }));
+
+Deno.test("X-30 the scope of a placeholder is kept, counted, and taken away by one without", () =>
+  withDirectory(async (path) => {
+    const first = await open(path);
+    const scoped = placeholder(7, [place("x")], { scope: place("a:b\0c", 2) });
+    await first.store.commit({ putPlaceholders: [scoped, placeholder(8, []), placeholder(9, [place("y")])] });
+    await first.store.close();
+    const { store } = await open(path);
+    assert.deepEqual(await store.placeholder(key(7)), scoped);
+    assert.equal((await store.placeholder(key(8)))?.scope, undefined);
+    assert.equal(await store.placeholdersInScope(place("a:b\0c", 2)), 1);
+    assert.equal(await store.placeholdersInScope(place("a:b\0c", 3)), 0);
+    assert.equal(await store.placeholdersIn(place("a:b\0c", 2)), 0);
+    await store.commit({ putPlaceholders: [placeholder(7, [])] });
+    assert.equal((await store.placeholder(key(7)))?.scope, undefined);
+    assert.equal(await store.placeholdersInScope(place("a:b\0c", 2)), 0);
+    await store.close();
+  }));
+
+Deno.test("X-30 placeholders of an older database have no scope", () =>
+  withDirectory(async (path) => {
+    const client = createClient({ url: `file:${path}` });
+    const old = migrationsFrom(0).slice(0, 2).flatMap(({ statements }) => [...statements]);
+    const json = `{"commit":"${COMMIT}","repositories":[]}`;
+    const at = BigInt(NOW_MS);
+    await client.batch([
+      ...old,
+      { sql: "INSERT INTO placeholders VALUES (?, ?, ?, ?, ?)", args: [key(7), at, at, at, json] },
+    ], "write");
+    client.close();
+    const { store } = await open(path);
+    assert.deepEqual(await store.placeholder(key(7)), {
+      id: key(7),
+      commit: COMMIT,
+      repositories: [],
+      firstEnteredAt: NOW_MS,
+      enteredAt: NOW_MS,
+      deadlineAt: NOW_MS,
+    });
+    await store.close();
   }));
 
 Deno.test("P-85 P-87 pull requests and placeholders survive a restart with unchanged times", () =>
