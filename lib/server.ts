@@ -200,7 +200,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     waitingCounts: () => store.waitingCounts(),
     storedEvents: () => store.count([{ tags: new Map() }]),
     repositories: () => repositories.count,
-    ...(contributions && { contributions: () => repositories.contributionCount }),
+    contributions: () => repositories.contributionCount,
     rejectedCounts: () => intake.rejectedCounts(),
     gitProcesses: () => gitHttp.load(),
   });

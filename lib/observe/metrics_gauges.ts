@@ -73,7 +73,7 @@ export class Gauges {
     const load = this.#sources.gitProcesses?.();
     setPlain(families.gitProcesses, load?.active);
     setPlain(families.gitQueue, load?.waiting);
-    setPlain(families.contributions, this.#sources.contributions?.());
+    families.contributions.set(this.#sources.contributions?.() ?? 0);
     families.topRepos.reset();
     // Labels cut to the same text share one series.
     for (const { label, bytes } of traffic.top()) families.topRepos.inc({ repo: label }, bytes);

@@ -16,7 +16,7 @@ export interface MetricSources {
   readonly storedEvents?: () => number | Promise<number>;
   /** Repositories on disk, from memory. */
   readonly repositories?: () => number | Promise<number>;
-  /** Contributors' repositories on disk, from memory; without it there is no sample. */
+  /** Contributors' repositories on disk, from memory; without it there are none. */
   readonly contributions?: () => number;
   /** Git children serving clients, and requests waiting for one. */
   readonly gitProcesses?: () => { readonly active: number; readonly waiting: number };

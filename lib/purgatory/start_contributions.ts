@@ -19,8 +19,9 @@ export async function startContributions(
     try {
       await repositories.cleanAfterCrash(repository);
       await locks.run([repository.identifier], async () => {
-        await claimRefs(parts, repositories, repository);
-        await tidyContribution(parts, repository);
+        const kept = await claimRefs(parts, repositories, repository);
+        if (kept === 0) await tidyContribution(parts, repository);
+        else await parts.contributions.usage.update(repository);
       });
     } catch (error) {
       parts.log.error("a contributor's repository could not be looked at", {
@@ -32,16 +33,17 @@ export async function startContributions(
   await serveArrived(parts, locks);
 }
 
-/** A crash between git and the database leaves refs without a placeholder. */
+/** A crash between git and the database leaves refs without a placeholder. Returns how many refs stay. */
 async function claimRefs(
   parts: ReleaseParts & { readonly contributions: ContributionRules },
   disk: Repositories,
   repository: Contribution,
-): Promise<void> {
+): Promise<number> {
   const { store, clock, log, contributions: { unclaimedMs } } = parts;
   const { owner, identifier } = repository;
   const now = clock.now();
   const { refs } = await disk.readRefs(repository);
+  let kept = refs.size;
   for (const [name, commit] of refs) {
     const id = pullRequestIdOf(name);
     if (id === undefined) continue;
@@ -49,7 +51,7 @@ async function claimRefs(
     if (claimedBy === owner) continue;
     const writtenAt = Math.min(now, await disk.refWrittenAt(repository, name) ?? now);
     if (claimedBy !== undefined || writtenAt + unclaimedMs <= now) {
-      await clearPullRequestRef(parts, repository, id, undefined);
+      if (await clearPullRequestRef(parts, repository, id, undefined)) kept--;
       log.warn("a ref that no event claimed was removed", { event_id: id, repo: identifier });
     } else {
       const times = { firstEnteredAt: writtenAt, enteredAt: writtenAt, deadlineAt: writtenAt + unclaimedMs };
@@ -58,6 +60,7 @@ async function claimRefs(
       await store.commit({ putPlaceholders: [{ id, commit, scope, repositories, ...times }] });
     }
   }
+  return kept;
 }
 
 /** Whose event, or whose claim, an id is. */

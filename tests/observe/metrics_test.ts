@@ -103,6 +103,7 @@ const REFERENCE: readonly (readonly [string, string, readonly string[], number])
   ["ngit_events_stored_total", "counter", ["kind"], 19],
   ["ngit_events_rejected_total", "counter", ["kind", "reason"], 19 * 16],
   ["ngit_repositories_total", "gauge", [], 1],
+  ["ngit_prs_repositories", "gauge", [], 1],
   ["ngit_build_info", "gauge", ["commit", "version"], 1],
   ["ngit_uptime_seconds", "counter", [], 1],
   // Additions of ours that have a source.
