@@ -4,6 +4,7 @@ import {
   databasePath,
   formatAddress,
   inRanges,
+  PROGRAM_COMMIT,
   PROGRAM_VERSION,
   type RelayKey,
   withBoundPort,
@@ -113,7 +114,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   cleanUp.push(() => store.close(), closeListener);
   const metrics = !config.metricsEnabled ? noMetrics() : createMetrics({
     version: PROGRAM_VERSION,
-    commit: "unknown",
+    commit: PROGRAM_COMMIT,
     clock,
     topRepos: config.metricsTopNRepos,
     abuseThreshold: config.metricsConnectionPerIpAbuseThreshold,

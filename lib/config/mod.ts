@@ -26,7 +26,7 @@ export {
 export { OPTION_GROUPS, type OptionGroup } from "./option.ts";
 export { OPTION_NAMES, type OptionName, type OptionValues } from "./options.ts";
 export { formatProblem, type Notice, type OptionCheck, type Problem } from "./problem.ts";
-export { PROGRAM_NAME, PROGRAM_VERSION, RELEASED_AT, versionText } from "./program.ts";
+export { PROGRAM_COMMIT, PROGRAM_NAME, PROGRAM_VERSION, RELEASED_AT, versionText } from "./program.ts";
 export { Secret, shortNpub, shown } from "./redact.ts";
 export {
   findRelayKey,

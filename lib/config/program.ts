@@ -1,4 +1,5 @@
 import manifest from "../../deno.json" with { type: "json" };
+import build from "../build.json" with { type: "json" };
 import importMap from "../import_map.json" with { type: "json" };
 
 /** Name of the program, as in `--version` and NIP-11 `software`. */
@@ -6,6 +7,9 @@ export const PROGRAM_NAME = "ngit-grasp";
 
 /** Semantic version. */
 export const PROGRAM_VERSION: string = manifest.version;
+
+/** Commit of the source; `unknown` unless it was packaged or compiled from a git checkout. */
+export const PROGRAM_COMMIT: string = build.commit;
 
 /** A clock before this instant (ms since the epoch) is wrong: the program did not exist yet. */
 export const RELEASED_AT = Date.UTC(2026, 10, 1);

@@ -32,10 +32,12 @@ export function programCommand(): { command: string; args: string[] } {
 
 /** The environment a server process gets: nothing inherited but what Deno itself needs. */
 function environment(options: ServerOptions): Record<string, string> {
-  const inherited = ["PATH", "HOME", "DENO_DIR", "DENO_TLS_CA_STORE", "TMPDIR"].flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
+  const inherited = ["PATH", "HOME", "DENO_DIR", "DENO_TLS_CA_STORE", "TMPDIR", "XDG_CACHE_HOME"].flatMap(
+    (name) => {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value]];
+    },
+  );
   return {
     ...Object.fromEntries(inherited),
     NO_COLOR: "1",
