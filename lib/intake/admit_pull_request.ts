@@ -78,10 +78,10 @@ async function judge(
 
 /** Where the ref pushed to a contributor's repository points to. */
 async function offeredIn(
-  { repositories }: IntakeParts,
+  { repositories, contributions }: IntakeParts,
   placeholder: Placeholder | undefined,
 ): Promise<string | undefined> {
-  if (!placeholder?.scope) return undefined;
+  if (!contributions || !placeholder?.scope) return undefined;
   const repository = contributionRef(placeholder.scope);
   if (!await repositories.exists(repository)) return undefined;
   return (await repositories.readRefs(repository)).refs.get(pullRequestRef(placeholder.id));

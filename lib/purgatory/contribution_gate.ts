@@ -186,7 +186,7 @@ export class ContributionGate implements PushGate {
       : `${command.ref} is not a commit`;
     if (problem) {
       this.#parts.log.warn("contribution taken back", { repo: repository.identifier, reason: problem });
-      await clearPullRequestRef(this.#parts, repository, id, this.#commitOf(known, repository));
+      await this.#takeBack(repository, id, known);
       return;
     }
     if (known.type === "unknown" || known.type === "placeholder") {
@@ -198,14 +198,21 @@ export class ContributionGate implements PushGate {
     }
   }
 
-  /** What the ref of an event that belongs here should point to. */
-  #commitOf(known: ContributionKnowledge, repository: RepositoryRef): string | undefined {
+  /** A wrong ref goes. That of an event that is served from here gets its own commit again. */
+  async #takeBack(repository: RepositoryRef, id: string, known: ContributionKnowledge): Promise<void> {
+    const served = this.#servedHere(known, repository);
+    await clearPullRequestRef(this.#parts, repository, id, served?.commit);
+    if (served) await mirrorContribution(this.#parts, repository, served);
+  }
+
+  /** The served pull request, when it belongs to this repository. */
+  #servedHere(known: ContributionKnowledge, repository: RepositoryRef): PullRequest | undefined {
     if (known.type !== "served") return undefined;
     const parsed = parsePullRequest(known.event);
     if (!parsed.ok) return undefined;
-    const { commit } = parsed.pullRequest;
-    const right = { ref: pullRequestRef(known.event.id), oldOid: ZERO_OID, newOid: commit };
-    return judgeContribution(right, known, this.#place(repository)) === undefined ? commit : undefined;
+    const { pullRequest } = parsed;
+    const right = { ref: pullRequestRef(known.event.id), oldOid: ZERO_OID, newOid: pullRequest.commit };
+    return judgeContribution(right, known, this.#place(repository)) === undefined ? pullRequest : undefined;
   }
 
   async #keepPlaceholder(

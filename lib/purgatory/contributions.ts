@@ -34,12 +34,16 @@ export async function contributionsOf(
   return found;
 }
 
-/** Deletes the ref of an event in a contributor's repository, and the repository when it was the last. */
+/**
+ * Deletes the ref of an event in a contributor's repository, and the repository when it was the last.
+ * When they are not offered, what lies there stays as it is.
+ */
 export async function clearContribution(
   parts: ReleaseParts,
   scope: RepositoryKey,
   id: string,
 ): Promise<boolean> {
+  if (!parts.contributions) return true;
   const repository = contributionRef(scope);
   const isCleared = await clearPullRequestRef(parts, repository, id, undefined);
   await tidyContribution(parts, repository);

@@ -370,3 +370,30 @@ async function offerBoth(
   strictEqual(await offer(world, work, placeOf(signer), id, commit), "");
   return (await submit()).message;
 }
+
+Deno.test("X-19 a push that began before the event and ends after it takes nothing from the served one", () =>
+  contributing(async (world, { signer, work, base, commit }) => {
+    const pr = propose(signer, commit);
+    strictEqual(await offer(world, work, placeOf(signer), pr.id, commit), "");
+    await offer(world, work, placeOf(signer), pr.id, base, async () => {
+      // Git moves the ref last: the event was served before it.
+      await git(
+        work,
+        "push",
+        "-q",
+        "--force",
+        world.repositories.path(placeOf(signer)),
+        `${commit}:refs/nostr/${pr.id}`,
+      );
+      strictEqual((await world.submit(pr)).message, "");
+      await git(
+        work,
+        "push",
+        "-q",
+        "--force",
+        world.repositories.path(placeOf(signer)),
+        `${base}:refs/nostr/${pr.id}`,
+      );
+    });
+    strictEqual(await refOf(world, placeOf(signer), pr.id), commit);
+  }));

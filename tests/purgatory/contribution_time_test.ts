@@ -197,6 +197,27 @@ Deno.test("X-31 switched off, nothing below /prs/ is looked at or deleted, also 
   );
 });
 
+Deno.test("X-31 switched off, an event leaves the ref pushed for its id below /prs/ alone", async () => {
+  const signer = newSigner();
+  const owner = newSigner();
+  const held: NostrEvent[] = [];
+  await restarts(
+    [ON, {}],
+    async (world) => {
+      const maker = await contributor(world.directory);
+      await host(world, owner, maker);
+      const pr = propose(signer, maker.commit, { owners: [owner] });
+      await offer(world, maker.work, placeOf(signer), pr.id, maker.commit);
+      held.push(pr);
+    },
+    async (world) => {
+      const [pr] = held;
+      match((await world.submit(pr!)).message, /^purgatory:/);
+      ok(await refOf(world, placeOf(signer), pr!.id));
+    },
+  );
+});
+
 Deno.test("X-37 caps on all and on one submitter's data refuse the next push, and expiry makes room", () =>
   contributing(async (world, { signer, work, commit }) => {
     strictEqual(await offer(world, work, placeOf(signer), ID, commit), "");
