@@ -1,7 +1,12 @@
 import type { Contribution, Repositories } from "../git/mod.ts";
-import { parsePullRequest, pullRequestIdOf } from "../nostr/mod.ts";
+import { isPullRequest, parsePullRequest, type PullRequest, pullRequestIdOf } from "../nostr/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
-import { contributionsOf, serveContributions, tidyContribution } from "./contributions.ts";
+import {
+  contributionsOf,
+  mirrorContribution,
+  serveContributions,
+  tidyContribution,
+} from "./contributions.ts";
 import type { ContributionRules, ReleaseParts } from "./ports.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
 
@@ -47,6 +52,12 @@ async function claimRefs(
   for (const [name, commit] of refs) {
     const id = pullRequestIdOf(name);
     if (id === undefined) continue;
+    const served = await servedAs(parts, id);
+    if (served?.event.pubkey === owner && served.commit !== commit) {
+      // A push of another commit began before the event was here, and nobody saw its end.
+      await mirrorContribution(parts, repository, served);
+      continue;
+    }
     const claimedBy = await claimant(parts, id);
     if (claimedBy === owner) continue;
     const writtenAt = Math.min(now, await disk.refWrittenAt(repository, name) ?? now);
@@ -61,6 +72,12 @@ async function claimRefs(
     }
   }
   return kept;
+}
+
+async function servedAs({ store }: ReleaseParts, id: string): Promise<PullRequest | undefined> {
+  const [event] = await store.get([id]);
+  const parsed = event && isPullRequest(event.kind) ? parsePullRequest(event) : undefined;
+  return parsed?.ok ? parsed.pullRequest : undefined;
 }
 
 /** Whose event, or whose claim, an id is. */

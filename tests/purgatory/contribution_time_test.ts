@@ -140,6 +140,26 @@ Deno.test("X-30 commits that arrived just before a crash are served at start, an
   });
 });
 
+Deno.test("X-30 a wrong push cut short by a crash takes nothing from a served pull request", async () => {
+  const signer = newSigner();
+  const made: { id: string; commit: string }[] = [];
+  await restarts(
+    [ON],
+    async (world) => {
+      const { work, base, commit } = await contributor(world.directory);
+      const pr = propose(signer, commit);
+      await offer(world, work, placeOf(signer), pr.id, commit);
+      strictEqual((await world.submit(pr)).message, "");
+      const path = world.repositories.path(placeOf(signer));
+      await git(work, "push", "-q", "--force", path, `${base}:refs/nostr/${pr.id}`);
+      made.push({ id: pr.id, commit });
+    },
+    async (world) => {
+      for (const { id, commit } of made) strictEqual(await refOf(world, placeOf(signer), id), commit);
+    },
+  );
+});
+
 Deno.test("X-31 a start removes empty repositories and folders and refs nobody claimed, and leaves foreign names", async () => {
   const [fresh, old, empty] = [newSigner(), newSigner(), newSigner()];
   let tip = "";
