@@ -3,7 +3,7 @@ import { DURATION, LIMIT, type PullRequestKnowledge, type RefCommand } from "../
 import type { Placeholder, RepositoryKey } from "../store/mod.ts";
 import { clearContribution, contributionRef } from "./contributions.ts";
 import { repositoryPin } from "./pins.ts";
-import { clearPullRequestRef } from "./pull_requests.ts";
+import { clearPullRequestRef, placePullRequest, relevantRepositories } from "./pull_requests.ts";
 import type { ReleaseParts } from "./ports.ts";
 
 /** Most repositories remembered for one placeholder. */
@@ -66,10 +66,26 @@ export async function settlePullRequestRefs(
     if (!isCommit || contradicted) {
       const keep = isCommit && "commit" in known ? known.commit : undefined;
       await clearPullRequestRef(parts, repository, id, keep);
+      if (known.type === "served") await setAgain(parts, repository, id);
     } else if (known.type === "unknown" || known.type === "placeholder") {
       await keepPlaceholder(parts, repository, id, newOid);
     }
   }
+}
+
+/** A served pull request that was here when a push moved its ref has it again, when it belongs here. */
+async function setAgain(
+  parts: ReleaseParts,
+  { owner, identifier }: RepositoryKey,
+  id: string,
+): Promise<void> {
+  const [event] = await parts.store.get([id]);
+  const parsed = event && parsePullRequest(event);
+  if (!parsed?.ok) return;
+  const targets = (await relevantRepositories(parts, parsed.pullRequest)).filter((target) =>
+    target.owner === owner && target.identifier === identifier
+  );
+  await placePullRequest(parts, parsed.pullRequest, targets);
 }
 
 async function keepPlaceholder(
