@@ -197,6 +197,8 @@ export async function settleWithin(
     await context.clock.sleep(KEEP_ALIVE_MS, over.signal);
     if (!over.signal.aborted) keepAlive();
   }
+  // The request ends before its push: the use the gate counts as its own lasts as long as the work.
+  if (!over.signal.aborted) context.track(settled.finally(context.repositories.use(grant.repository)));
 }
 
 /** Tells the gate that nothing happened. Never rejects. */
