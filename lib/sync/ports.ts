@@ -31,7 +31,6 @@ export interface SyncSettings {
   readonly dailyMaxMs: number;
   /** Relays of one daily reconcile start within this time. */
   readonly dailySpreadMs: number;
-  readonly maintenanceMs: number;
   readonly baseBackoffMs: number;
   readonly maxBackoffMs: number;
   readonly connectTimeoutMs: number;

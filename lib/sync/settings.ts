@@ -53,7 +53,6 @@ export function syncSettings(config: SyncConfig): SyncSettings {
     dailyMinMs: 23 * HOUR,
     dailyMaxMs: 25 * HOUR,
     dailySpreadMs: 30 * MINUTE,
-    maintenanceMs: fast(2 * SECOND, 200),
     baseBackoffMs: baseSecs * SECOND,
     maxBackoffMs: config.syncMaxBackoffSecs * SECOND,
     connectTimeoutMs: baseSecs * SECOND,

@@ -46,8 +46,6 @@ export function startFollowing(input: FollowingParts): SyncEngine {
       maxEventFutureSecs: 1_800,
       naughtyListExpirationHours: 12,
     }),
-    // It only drops entries that nobody looks at: not worth a moment every two seconds.
-    maintenanceMs: 60_000,
   };
   startHunting(input, own);
   const metrics = ignoresAll;

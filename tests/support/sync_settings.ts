@@ -22,7 +22,6 @@ export const PRODUCTION: SyncSettings = {
   dailyMinMs: 23 * HOUR,
   dailyMaxMs: 25 * HOUR,
   dailySpreadMs: 30 * MINUTE,
-  maintenanceMs: 2 * SECOND,
   baseBackoffMs: 5 * SECOND,
   maxBackoffMs: HOUR,
   connectTimeoutMs: 5 * SECOND,

@@ -50,7 +50,6 @@ export const SETTINGS: SyncSettings = {
   dailyMinMs: 82_800_000,
   dailyMaxMs: 90_000_000,
   dailySpreadMs: 1_800_000,
-  maintenanceMs: 2_000,
   baseBackoffMs: 5_000,
   maxBackoffMs: 3_600_000,
   connectTimeoutMs: 5_000,
