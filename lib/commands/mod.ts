@@ -1,22 +1,34 @@
 /** Everything the command line can ask for. */
-import { type ConfigInput, helpText, parseCommandLine, versionText } from "../config/mod.ts";
+import {
+  type ConfigInput,
+  helpText,
+  parseCommandLine,
+  type SubcommandName,
+  versionText,
+} from "../config/mod.ts";
 import { SCHEMA_VERSION } from "../store/mod.ts";
 import { systemClock } from "../world/mod.ts";
 import { checkConfig } from "./check_config.ts";
 import { serve, type StartServer } from "./serve.ts";
+import { print, refuseUsage, type Subcommand } from "./subcommand.ts";
 
 export { checkConfig, type CheckConfigInput, type CheckReport } from "./check_config.ts";
 export { runtimeWarning } from "./runtime.ts";
 export type { StartServer, Stoppable } from "./serve.ts";
+
+/** What each sub-command does. */
+const RUNNERS: Readonly<Record<string, Subcommand>> = {} satisfies Record<SubcommandName, Subcommand>;
 
 /** Runs what the arguments ask for; returns the exit code (0 success, 1 failure, 2 usage). */
 export async function runCommand(args: readonly string[], start: StartServer): Promise<number> {
   const command = parseCommandLine(args);
   switch (command.kind) {
     case "help":
-      return print(helpText());
+      print(helpText(command.of));
+      return 0;
     case "version":
-      return print(versionText(SCHEMA_VERSION));
+      print(versionText(SCHEMA_VERSION));
+      return 0;
     case "check-config": {
       const report = await checkConfig({
         ...surroundings(args),
@@ -26,6 +38,11 @@ export async function runCommand(args: readonly string[], start: StartServer): P
       print(report.text);
       return report.exitCode;
     }
+    case "subcommand": {
+      const refused = refuseUsage(command.problems);
+      if (refused !== undefined) return refused;
+      return await RUNNERS[command.name]!({ ...command, input: surroundings(args) });
+    }
     case "serve":
       return await serve(surroundings(args), start);
   }
@@ -33,9 +50,4 @@ export async function runCommand(args: readonly string[], start: StartServer): P
 
 function surroundings(args: readonly string[]): ConfigInput {
   return { args, env: Deno.env.toObject(), readTextFile: (path) => Deno.readTextFile(path), cwd: Deno.cwd() };
-}
-
-function print(text: string): number {
-  Deno.stdout.writeSync(new TextEncoder().encode(text.endsWith("\n") ? text : text + "\n"));
-  return 0;
 }

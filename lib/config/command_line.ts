@@ -3,17 +3,29 @@ import { flagOf } from "./option.ts";
 import { OPTION_NAMES, type OptionName, optionRow } from "./options.ts";
 import type { Problem } from "./problem.ts";
 import { shown } from "./redact.ts";
+import { type SubcommandRow, SUBCOMMANDS, type SubcommandTable, wordBounds } from "./subcommands.ts";
 import { closest } from "./suggest.ts";
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly kind: "help" }
+  /** `of` names the sub-command whose help is meant. */
+  | { readonly kind: "help"; readonly of: string | undefined }
   | { readonly kind: "version" }
   | ({ readonly kind: "serve" } & CommandOptions)
   | (
     & { readonly kind: "check-config"; readonly strict: boolean; readonly allowRunning: boolean }
     & CommandOptions
-  );
+  )
+  | ({ readonly kind: "subcommand" } & SubcommandCall & CommandOptions);
+
+/** A sub-command with its own arguments. */
+export interface SubcommandCall {
+  readonly name: string;
+  /** What stands beside flags. */
+  readonly words: readonly string[];
+  /** Own flags that were given, with their values; "" for switches. */
+  readonly own: ReadonlyMap<string, string>;
+}
 
 /** Options given as flags, and what is wrong with them. */
 export interface CommandOptions {
@@ -34,9 +46,6 @@ export const COMMAND_FLAGS = [
   "--version",
 ] as const;
 
-/** Command words of other versions of this program; named so that the message is clear. */
-const MISSING_COMMANDS = ["cleanup-empty-repos", "backup", "restore-check", "export", "import", "maintain"];
-
 interface FlagRow {
   readonly name: string;
   readonly option: OptionName;
@@ -48,12 +57,19 @@ interface FlagRow {
  * Reads the arguments after the program's name. Never fails: problems are part of the answer, so
  * that `--check-config` can report them with all others.
  */
-export function parseCommandLine(args: readonly string[]): Command {
-  const reader = new ArgumentReader(args);
+export function parseCommandLine(
+  args: readonly string[],
+  subcommands: SubcommandTable = SUBCOMMANDS,
+): Command {
+  const reader = new ArgumentReader(args, subcommands);
   reader.readAll();
-  const { flags, envFile, problems } = reader;
-  if (reader.seen.has("--help")) return { kind: "help" };
+  const { flags, envFile, problems, subcommand } = reader;
+  if (reader.seen.has("--help")) return { kind: "help", of: subcommand?.name };
   if (reader.seen.has("--version")) return { kind: "version" };
+  if (subcommand) {
+    const { name, words, own } = subcommand;
+    return { kind: "subcommand", name, words, own, flags, envFile, problems };
+  }
   if (reader.seen.has("--check-config")) {
     const [strict, allowRunning] = [reader.seen.has("--strict"), reader.seen.has("--allow-running")];
     return { kind: "check-config", strict, allowRunning, flags, envFile, problems };
@@ -70,12 +86,17 @@ class ArgumentReader {
   readonly seen = new Set<string>();
   readonly problems: Problem[] = [];
   envFile: string | undefined;
+  subcommand:
+    | { readonly name: string; readonly row: SubcommandRow; words: string[]; own: Map<string, string> }
+    | undefined;
   readonly #args: readonly string[];
+  readonly #subcommands: SubcommandTable;
   readonly #rows = flagRows();
   #at = 0;
 
-  constructor(args: readonly string[]) {
+  constructor(args: readonly string[], subcommands: SubcommandTable) {
     this.#args = args;
+    this.#subcommands = subcommands;
   }
 
   readAll(): void {
@@ -85,8 +106,22 @@ class ArgumentReader {
       const arg = this.#args[this.#at]!;
       if (!ended && arg === "--") ended = true;
       else if (!ended && arg.startsWith("-") && arg !== "-") this.#readFlag(arg);
-      else this.problems.push(unexpected(arg.replace(/^[0-9a-fA-F]{64}$/, "***")));
+      else this.#readWord(arg);
     }
+    this.#checkWords();
+  }
+
+  #readWord(word: string): void {
+    const { subcommand } = this;
+    if (subcommand && subcommand.words.length < wordBounds(subcommand.row).max) subcommand.words.push(word);
+    else this.problems.push(unexpected(word.replace(/^[0-9a-fA-F]{64}$/, "***")));
+  }
+
+  #checkWords(): void {
+    if (!this.subcommand || this.seen.has("--help")) return;
+    const { name, row, words } = this.subcommand;
+    if (words.length >= wordBounds(row).min) return;
+    this.problems.push(usage(`'${name}' needs ${row.words?.join(" ")}`));
   }
 
   #readCommandWord(): void {
@@ -94,11 +129,15 @@ class ArgumentReader {
     if (word === "serve") this.#at = 1;
     else if (word === "help") {
       this.seen.add("--help");
+      this.#startSubcommand(this.#args[1]);
       this.#at = this.#args.length;
-    } else if (word !== undefined && MISSING_COMMANDS.includes(word)) {
-      this.problems.push(usage(`the command '${word}' is not supported by this version`));
-      this.#at = 1;
-    }
+    } else if (this.#startSubcommand(word)) this.#at = 1;
+  }
+
+  #startSubcommand(name: string | undefined): boolean {
+    if (name === undefined || !Object.hasOwn(this.#subcommands, name)) return false;
+    this.subcommand = { name, row: this.#subcommands[name]!, words: [], own: new Map() };
+    return true;
   }
 
   #readFlag(arg: string): void {
@@ -106,12 +145,29 @@ class ArgumentReader {
     const flag = equals < 0 ? arg : arg.slice(0, equals);
     const value = equals < 0 ? undefined : arg.slice(equals + 1);
     const commandFlag = { "-h": "--help", "-V": "--version" }[flag] ?? flag;
+    if (this.#readOwnFlag(flag, value)) return;
     if (commandFlag === "--env-file") {
       this.envFile = this.#valueOf(flag, "PATH", value) ?? this.envFile;
     } else if ((COMMAND_FLAGS as readonly string[]).includes(commandFlag)) {
       if (value === undefined) this.seen.add(commandFlag);
       else this.problems.push(usage(`${flag} takes no value`));
     } else this.#readOption(flag, value);
+  }
+
+  /** A flag of the sub-command; false when it has none of this name. */
+  #readOwnFlag(flag: string, value: string | undefined): boolean {
+    const { row, own } = this.subcommand ?? {};
+    const known = row?.flags[flag as `--${string}`];
+    if (!known || !own) return false;
+    if (own.has(flag)) this.problems.push(usage(`the argument '${flag}' cannot be used more than once`));
+    if (known.value === undefined) {
+      if (value !== undefined) this.problems.push(usage(`${flag} takes no value`));
+      own.set(flag, "");
+    } else {
+      const text = this.#valueOf(flag, known.value, value);
+      if (text !== undefined) own.set(flag, text);
+    }
+    return true;
   }
 
   #readOption(flag: string, value: string | undefined): void {
@@ -122,7 +178,10 @@ class ArgumentReader {
       const text = this.#valueOf(flag, optionRow(row.option).kind.valueName, value);
       if (text !== undefined) this.#set(row, flag, text);
     } else if (negated?.isBool && value === undefined) this.#set(negated, flag, "false");
-    else this.problems.push(unexpected(flag, [...this.#rows.keys(), ...COMMAND_FLAGS]));
+    else {
+      const ownFlags = Object.keys(this.subcommand?.row.flags ?? {});
+      this.problems.push(unexpected(flag, [...ownFlags, ...this.#rows.keys(), ...COMMAND_FLAGS]));
+    }
   }
 
   /** The next word, when it is literally `true` or `false`. */

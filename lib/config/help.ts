@@ -1,20 +1,23 @@
 import { flagOf, OPTION_GROUPS } from "./option.ts";
 import { OPTION_NAMES, type OptionName, optionRow } from "./options.ts";
 import { PROGRAM_NAME } from "./program.ts";
+import { type SubcommandRow, SUBCOMMANDS, type SubcommandTable } from "./subcommands.ts";
 
 /** Widest line of the help text. */
 const WIDTH = 100;
 const INDENT = "          ";
+const COMMAND_WIDTH = 25;
 
-const HEAD = `${PROGRAM_NAME} - Nostr relay and git server (GRASP)
+const USAGE = `${PROGRAM_NAME} - Nostr relay and git server (GRASP)
 
 Usage: ${PROGRAM_NAME} [serve] [OPTIONS]
        ${PROGRAM_NAME} --check-config [--strict] [--allow-running] [OPTIONS]
+       ${PROGRAM_NAME} <COMMAND> [OPTIONS]
 
 Commands:
-  serve                    start the server (default)
-  help                     show this text
+`;
 
+const HEAD = `
 Options:
   --check-config           check configuration and machine, start nothing, change nothing
       --strict             treat warnings as failures
@@ -27,13 +30,32 @@ A value is taken from the command line, else from the environment, else from the
 the default. Switches accept --x, --x=true, --x=false and --no-x; lists are comma-separated.
 `;
 
-/** Text of `--help`: every public option, grouped, at most 100 columns. Reads nothing. */
-export function helpText(): string {
+/**
+ * Text of `--help`: every public option, grouped, at most 100 columns; with `of`, only what belongs to
+ * that sub-command. Reads nothing.
+ */
+export function helpText(of?: string, subcommands: SubcommandTable = SUBCOMMANDS): string {
+  const row = of === undefined ? undefined : subcommands[of];
+  if (of !== undefined && row) return subcommandHelp(of, row);
+  const commands = [
+    ["serve", "start the server (default)"] as const,
+    ...Object.entries(subcommands).map(([name, { summary }]) => [name, summary] as const),
+    ["help [COMMAND]", "show this text, or that of one command"] as const,
+  ].map(([name, summary]) => `  ${name.padEnd(COMMAND_WIDTH)}${summary}\n`).join("");
   const groups = OPTION_GROUPS.map((group) => {
     const names = publicOptions().filter((name) => optionRow(name).group === group);
     return `\n${group}:\n${names.map(optionHelp).join("\n")}\n`;
   });
-  return HEAD + groups.join("");
+  return USAGE + commands + HEAD + groups.join("");
+}
+
+function subcommandHelp(name: string, { summary, words = [], flags }: SubcommandRow): string {
+  const usage = ["Usage:", PROGRAM_NAME, name, ...words, "[OPTIONS]"].join(" ");
+  const own = Object.entries(flags).map(([flag, { value, help }]) =>
+    `  ${flag}${value === undefined ? "" : ` <${value}>`}\n${wrap(`${help}.`)}\n`
+  );
+  const rest = `  Options of the server are accepted too; see ${PROGRAM_NAME} --help\n`;
+  return `${PROGRAM_NAME} ${name} - ${summary}\n\n${usage}\n\nOptions:\n${own.join("")}${rest}`;
 }
 
 /** Options shown to everybody, in table order. */

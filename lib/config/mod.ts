@@ -1,7 +1,7 @@
 /** Configuration: the option table, its sources, what the options mean together, and the relay key. */
 export { type AddressRange, inRanges } from "./address_ranges.ts";
 export { isReadOnly } from "./combine.ts";
-export { type Command, type CommandOptions, parseCommandLine } from "./command_line.ts";
+export { type Command, type CommandOptions, parseCommandLine, type SubcommandCall } from "./command_line.ts";
 export {
   allowsPrivateAddresses,
   type Config,
@@ -27,6 +27,7 @@ export { OPTION_GROUPS, type OptionGroup } from "./option.ts";
 export { OPTION_NAMES, type OptionName, type OptionValues } from "./options.ts";
 export { formatProblem, type Notice, type OptionCheck, type Problem } from "./problem.ts";
 export { PROGRAM_COMMIT, PROGRAM_NAME, PROGRAM_VERSION, RELEASED_AT, versionText } from "./program.ts";
+export { type SubcommandName, SUBCOMMANDS } from "./subcommands.ts";
 export { Secret, shortNpub, shown } from "./redact.ts";
 export {
   findRelayKey,

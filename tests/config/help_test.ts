@@ -35,3 +35,53 @@ Deno.test("the reference page is what the option table says (UPDATE_DOCS=1 write
   if (Deno.env.get("UPDATE_DOCS") === "1") await Deno.writeTextFile(path, updated);
   else assert.equal(page, updated);
 });
+
+const TOOLS = {
+  pack: {
+    summary: "pack everything",
+    words: ["<FILE>", "[NAME]"],
+    flags: {
+      "--to": { value: "DIR", help: "Where to" },
+      "--dry-run": { help: "Only say what would happen" },
+    },
+  },
+} as const;
+
+Deno.test("a sub-command takes its own words and flags beside the server's options", () => {
+  const command = parseCommandLine(
+    ["pack", "--to", "/x", "a.txt", "--domain", "x.example", "--dry-run", "--env-file=e"],
+    TOOLS,
+  );
+  assert.ok(command.kind === "subcommand");
+  assert.deepEqual([...command.words], ["a.txt"]);
+  assert.deepEqual([...command.own], [["--to", "/x"], ["--dry-run", ""]]);
+  assert.deepEqual([...command.flags], [["NGIT_DOMAIN", "x.example"]]);
+  assert.equal(command.envFile, "e");
+  assert.deepEqual(command.problems, []);
+});
+
+Deno.test("a sub-command refuses what it does not know, and what is missing", () => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [["pack"], /'pack' needs <FILE> \[NAME\]/],
+    [["pack", "a", "b", "c"], /unexpected argument 'c'/],
+    [["pack", "a", "--dry-rum"], /a similar one exists: '--dry-run'/],
+    [["pack", "a", "--to"], /a value is required for '--to <DIR>'/],
+    [["pack", "a", "--to=x", "--to=y"], /'--to' cannot be used more than once/],
+    [["pack", "a", "--dry-run=1"], /--dry-run takes no value/],
+    [["unpack"], /unexpected argument 'unpack'/],
+  ];
+  for (const [args, expected] of cases) {
+    const command = parseCommandLine(args, TOOLS);
+    assert.ok("problems" in command, String(args));
+    assert.match(command.problems.map((problem) => problem.message).join("\n"), expected);
+  }
+});
+
+Deno.test("C-39 every sub-command has a help text of its own", () => {
+  for (const args of [["help", "pack"], ["pack", "--help"]]) {
+    assert.deepEqual(parseCommandLine(args, TOOLS), { kind: "help", of: "pack" });
+  }
+  assert.match(helpText(undefined, TOOLS), /^ {2}pack +pack everything$/m);
+  assert.match(helpText("pack", TOOLS), /^Usage: ngit-grasp pack <FILE> \[NAME\] \[OPTIONS\]$/m);
+  assert.match(helpText("pack", TOOLS), /--to <DIR>\n +Where to\.\n {2}--dry-run\n/);
+});

@@ -184,7 +184,7 @@ Deno.test("the command line: repeated scalars, missing values, stray words and m
     [["--", "--log-ip=none"], /unexpected argument '--log-ip=none' found/],
     [["--no-relay-name"], /unexpected argument '--no-relay-name' found/],
     [["--strict"], /--strict is only valid together with --check-config/],
-    [["backup"], /the command 'backup' is not supported by this version/],
+    [["backups"], /unexpected argument .backups. found/],
   ];
   for (const [args, expected] of cases) {
     const { stderr, exitCode } = await loadInvalid({ args });

@@ -1,0 +1,30 @@
+/** A flag that belongs to one sub-command. */
+export interface SubcommandFlag {
+  /** Name of its value, such as `DIR`; a flag without one is a switch. */
+  readonly value?: string;
+  /** One sentence without its full stop. */
+  readonly help: string;
+}
+
+/** What the command line of a sub-command looks like. Server options are accepted beside it. */
+export interface SubcommandRow {
+  /** One line for the list of commands, without full stop. */
+  readonly summary: string;
+  /** Words it takes beside flags, as shown in its usage: `<JOB>`, `[FILE]`. */
+  readonly words?: readonly string[];
+  readonly flags: Readonly<Record<`--${string}`, SubcommandFlag>>;
+}
+
+/** Sub-commands by name. */
+export type SubcommandTable = Readonly<Record<string, SubcommandRow>>;
+
+/** Every command beside serving and checking; `lib/commands/` holds what they do. */
+export const SUBCOMMANDS = {} as const satisfies SubcommandTable;
+
+/** Name of a sub-command. */
+export type SubcommandName = keyof typeof SUBCOMMANDS;
+
+/** How many words a row takes. */
+export function wordBounds({ words = [] }: SubcommandRow): { readonly min: number; readonly max: number } {
+  return { min: words.filter((word) => word.startsWith("<")).length, max: words.length };
+}
