@@ -35,6 +35,7 @@ import {
 } from "./purgatory/mod.ts";
 import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
+import { statusReader } from "./status.ts";
 import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
 import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
 
@@ -222,6 +223,15 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     log,
   });
   cleanUp.push(() => replication.stop());
+  const status = statusReader({
+    version: PROGRAM_VERSION,
+    commit: PROGRAM_COMMIT,
+    store,
+    repositories,
+    replication,
+    clock,
+    stopping: stopping.signal,
+  });
   const site = describeServer(config, input.key);
   const startedAt = clock.now();
   const readiness = createReadiness({
@@ -238,6 +248,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     clientAddress: (request, peer) => clientAddress(request.headers, peer, config.trustedProxies),
     repositoryExists: (owner, identifier) => repositories.exists({ owner, identifier }),
     metrics: (client) => metricsAnswer(config, metrics, client),
+    status: async (client) => inRanges(config.metricsAllowFrom, client) ? await status() : undefined,
     repositoryFacts: async (owner, identifier) =>
       repositoryFacts(owner, identifier, await store.readIdentifier(identifier)),
     failingChecks: () => stopping.signal.aborted ? Promise.resolve(["shutdown"]) : readiness(),

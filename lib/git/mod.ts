@@ -30,6 +30,7 @@ export {
   parseRepositorySegments,
 } from "./path.ts";
 export { isBothZero, type RefCommand } from "./push_commands.ts";
+export { type OwnerBytes, OwnerUsage, type UsageReport } from "./owner_usage.ts";
 export * from "./push_gate.ts";
 export { REFUSAL_PREFIX } from "./push_report.ts";
 export { type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";

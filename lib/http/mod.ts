@@ -5,4 +5,5 @@ export { repositoryFacts } from "./repository_facts.ts";
 export { createReadiness, type Readiness } from "./readiness.ts";
 export { createHandler, type Routes } from "./router.ts";
 export type { RepositoryFacts, Site } from "./site.ts";
+export type * from "./status_facts.ts";
 export { archiveKind, describeServer } from "./describe_server.ts";

@@ -10,6 +10,8 @@ import { repositoryPage } from "./repository_page.ts";
 import { bodyProblem, headersTooLarge } from "./request_limits.ts";
 import type { RepositoryFacts, Site } from "./site.ts";
 import { staticFile } from "./static_files.ts";
+import type { StatusFacts } from "./status_facts.ts";
+import { statusPage } from "./status_page.ts";
 
 /** Handlers the router chooses between; each is a part of its own. */
 export interface Routes {
@@ -29,6 +31,8 @@ export interface Routes {
   repositoryFacts(owner: string, identifier: string): Promise<RepositoryFacts | undefined>;
   /** `/metrics`, for clients that may read it; undefined for others. */
   metrics(clientAddress: string): Promise<Response | undefined>;
+  /** What `/status` shows the operator; undefined for clients that may not see it. */
+  status(clientAddress: string): Promise<StatusFacts | undefined>;
   /** Names of the readiness checks that fail. */
   failingChecks(): Promise<readonly string[]>;
   /** Members added to the readiness answer for clients that may read metrics; undefined for others. */
@@ -92,7 +96,7 @@ function routeName(path: string, { status, headers }: Response): HttpRoute {
   if (path.endsWith("/git-receive-pack")) return "git_receive_pack";
   if (path === "/") return "landing";
   if (path === "/metrics") return "metrics";
-  if (/^\/(?:healthz?|readyz?)$/.test(path)) return "health";
+  if (/^\/(?:healthz?|readyz?|status)$/.test(path)) return "health";
   if (/^\/(?:icon\.png|favicon\.ico|robots\.txt)$/.test(path)) return "static";
   return status < 400 && REPOSITORY_PATH.test(path) ? "repo_page" : "not_found";
 }
@@ -132,7 +136,7 @@ async function routePage(visit: Visit): Promise<Response> {
 }
 
 /** Paths whose answer does not depend on `Accept`. */
-async function fixedPath({ routes, path, clientAddress }: Visit): Promise<Response | undefined> {
+async function fixedPath({ routes, request, path, clientAddress }: Visit): Promise<Response | undefined> {
   switch (path) {
     case "/healthz":
     case "/health":
@@ -142,6 +146,8 @@ async function fixedPath({ routes, path, clientAddress }: Visit): Promise<Respon
       return await readiness(routes, clientAddress);
     case "/metrics":
       return await routes.metrics(clientAddress) ?? notFoundPage(routes.site, path);
+    case "/status":
+      return await status(routes, request, clientAddress) ?? notFoundPage(routes.site, path);
     default:
       return staticFile(path);
   }
@@ -181,6 +187,19 @@ async function readiness(routes: Routes, clientAddress: string): Promise<Respons
   return failing.length === 0
     ? json(200, { status: "ready", ...details })
     : json(503, { status: "not_ready", failing, ...details });
+}
+
+/** For the operator, as a page or as JSON; a script of another origin, however near its browser is, gets nothing. */
+async function status(
+  routes: Routes,
+  request: Request,
+  clientAddress: string,
+): Promise<Response | undefined> {
+  if (request.headers.has("Origin")) return undefined;
+  const facts = await routes.status(clientAddress);
+  if (!facts) return undefined;
+  const wantsJson = /^application\/json\b/.test(request.headers.get("Accept") ?? "");
+  return wantsJson ? json(200, facts) : statusPage(routes.site, facts);
 }
 
 function json(status: number, value: unknown): Response {

@@ -43,9 +43,15 @@ dt{color:var(--dim)}dd{margin:0;min-width:0;overflow-wrap:anywhere}
 table{width:100%;border-collapse:collapse;font-size:.95rem;table-layout:fixed}
 th,td{text-align:left;vertical-align:top;padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 th{width:14rem;color:var(--dim);font-weight:400}
+body:has(.grid) :is(header,main){max-width:90rem}body:has(.grid) footer{max-width:min(87.8rem,100% - 2.2rem)}
+.wide{overflow-x:auto}
+.grid{table-layout:auto;font-size:.88rem}
+.grid th{width:auto;white-space:nowrap}.grid td{min-width:5.5rem;max-width:26rem}
+.grid code[title]{white-space:nowrap}
+.grid ul{margin:0;padding-left:1rem}
 @media(max-width:34rem){
 h1{font-size:1.45rem}.intro{align-items:flex-start;gap:.9rem}.intro img{width:56px;height:56px}
 dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}
 .clone{flex-direction:column;align-items:stretch;padding:.6rem .7rem}.clone button{align-self:flex-start}
-table,tbody,tr,th,td{display:block;width:100%}th{border:0;padding-bottom:0}td{padding-top:.1rem}
+table:not(.grid),table:not(.grid) :is(tbody,tr,th,td){display:block;width:100%}table:not(.grid) th{border:0;padding-bottom:0}table:not(.grid) td{padding-top:.1rem}
 }`;

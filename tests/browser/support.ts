@@ -10,7 +10,11 @@ export interface BrowserScene extends Scene {
  * Registers a test with a fresh server and a real browser. Without a browser it is skipped, and the
  * reason is printed.
  */
-export function browserTest(name: string, play: (scene: BrowserScene) => Promise<void>): void {
+export function browserTest(
+  name: string,
+  play: (scene: BrowserScene) => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
+): void {
   const path = chromiumPath();
   Deno.test({
     name: path === undefined ? `${name} (skipped: no chromium, set NGIT_TEST_CHROMIUM)` : name,
@@ -23,6 +27,6 @@ export function browserTest(name: string, play: (scene: BrowserScene) => Promise
         } finally {
           await browser.close();
         }
-      }),
+      }, env),
   });
 }

@@ -31,6 +31,7 @@ export function testRoutes(overrides: Partial<Routes> = {}): Routes {
     repositoryExists: (owner) => Promise.resolve(owner === pubkey),
     repositoryFacts: () => Promise.resolve(undefined),
     metrics: () => Promise.resolve(undefined),
+    status: () => Promise.resolve(undefined),
     failingChecks: () => Promise.resolve([]),
     readinessDetails: () => undefined,
     finished: () => {},
