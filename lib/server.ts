@@ -10,7 +10,7 @@ import {
   withBoundPort,
 } from "./config/mod.ts";
 import { contributionRules, createContributions } from "./contributions.ts";
-import { createGit, createGitHttp, Repositories } from "./git/mod.ts";
+import { createGit, createGitHttp, headCommit, Repositories } from "./git/mod.ts";
 import {
   bind,
   clientAddress,
@@ -115,7 +115,8 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   cleanUp.push(() => store.close(), closeListener);
   const metrics = !config.metricsEnabled ? noMetrics() : createMetrics({
     version: PROGRAM_VERSION,
-    commit: PROGRAM_COMMIT,
+    commit: PROGRAM_COMMIT ?? await headCommit(git, resolve(import.meta.dirname ?? ".", "../.git")) ??
+      "unknown",
     clock,
     topRepos: config.metricsTopNRepos,
     abuseThreshold: config.metricsConnectionPerIpAbuseThreshold,

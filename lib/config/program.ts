@@ -8,11 +8,15 @@ export const PROGRAM_NAME = "ngit-grasp";
 /** Semantic version. */
 export const PROGRAM_VERSION: string = manifest.version;
 
-/** Commit of the source; `unknown` unless it was packaged or compiled from a git checkout. */
-export const PROGRAM_COMMIT: string = build.commit;
+/** Commit the program was packed from; undefined when it runs from a working copy. */
+export const PROGRAM_COMMIT: string | undefined = isCommit(build.commit) ? build.commit : undefined;
 
 /** A clock before this instant (ms since the epoch) is wrong: the program did not exist yet. */
 export const RELEASED_AT = Date.UTC(2026, 10, 1);
+
+function isCommit(text: string): boolean {
+  return /^[0-9a-f]{7,64}(?:-dirty)?$/.test(text);
+}
 
 /** Text of `--version`: first line name and version, then the engines. Reads nothing. */
 export function versionText(schemaVersion: number): string {

@@ -38,3 +38,4 @@ export * from "./remote_fetch.ts";
 export { type GitData, type RemovalResult, Repositories, type RepositoriesOptions } from "./repository.ts";
 export type { RepositoryRef } from "./repository_ref.ts";
 export { type GitVersion, isAtLeast } from "./settings.ts";
+export { headCommit } from "./working_copy.ts";

@@ -26,7 +26,7 @@ import { TrafficTally } from "./metrics_traffic.ts";
 
 export type { AddressDisplay } from "./metrics_addresses.ts";
 export type { GitGroup, HttpGroup, IntakeGroup, PurgatoryGroup, RelayGroup } from "./metrics_groups.ts";
-export type { HttpRoute } from "./metrics_labels.ts";
+export type { HttpRoute, PurgatoryType } from "./metrics_labels.ts";
 export type { MetricSources, RejectedCounts } from "./metrics_sources.ts";
 export type { TrafficRepository } from "./metrics_traffic.ts";
 

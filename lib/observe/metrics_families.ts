@@ -3,6 +3,7 @@ import { FamilyBuilder } from "./metrics_builder.ts";
 import {
   HTTP_ROUTES,
   KIND_LABELS,
+  PURGATORY_TYPES,
   REASON_LABELS,
   RECEIVED_TYPES,
   SENT_TYPES,
@@ -133,7 +134,7 @@ function eventFamilies(define: FamilyBuilder) {
 }
 
 function purgatoryFamilies(define: FamilyBuilder) {
-  const outcome = { type: ["announcement", "state"], source: ["direct", "sync"] };
+  const outcome = { type: PURGATORY_TYPES, source: ["direct", "sync"] };
   return {
     purgatoryEntries: define.gauge("ngit_purgatory_entries", "Entries in purgatory", ["type"]),
     purgatoryReleased: define.counter(

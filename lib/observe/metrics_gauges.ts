@@ -4,7 +4,7 @@ import type { ConnectionTracker } from "./metrics_addresses.ts";
 import type { Families } from "./metrics_families.ts";
 import type { SubscriptionSum } from "./metrics_groups.ts";
 import type { LoopLag } from "./metrics_lag.ts";
-import { type MetricSources, SourceReader } from "./metrics_sources.ts";
+import { type MetricSources, SourceReader, type WaitingSizes } from "./metrics_sources.ts";
 import type { AttemptTally } from "./metrics_attempts.ts";
 import { setPlain, SyncGauges } from "./metrics_sync_gauges.ts";
 import type { TrafficTally } from "./metrics_traffic.ts";
@@ -21,15 +21,13 @@ export interface GaugeInputs {
   readonly log: Logger;
 }
 
-type WaitingCounts = Awaited<ReturnType<NonNullable<MetricSources["waitingCounts"]>>>;
-
 const STORED_EVENTS_EVERY_MS = 60_000;
 
 /** Computes gauges from the state they mirror. What nobody can tell has no sample. */
 export class Gauges {
   readonly #inputs: GaugeInputs;
   readonly #startedAt: number;
-  readonly #waiting: SourceReader<WaitingCounts>;
+  readonly #waiting: SourceReader<WaitingSizes>;
   readonly #stored: SourceReader<number>;
   readonly #repositories: SourceReader<number>;
   readonly #sync: SyncGauges;
@@ -93,14 +91,14 @@ export class Gauges {
     this.#inputs.families.uptime.inc(seconds);
   }
 
-  #setEntries(counts: WaitingCounts | undefined): void {
+  #setEntries(counts: WaitingSizes | undefined): void {
     const { purgatoryEntries } = this.#inputs.families;
     purgatoryEntries.reset();
     if (!counts) return;
     purgatoryEntries.set({ type: "announcement" }, counts.active);
     purgatoryEntries.set({ type: "announcement_soft_expired" }, counts.soft);
     purgatoryEntries.set({ type: "state" }, counts.states);
-    purgatoryEntries.set({ type: "pr" }, counts.pullRequests ?? 0);
-    purgatoryEntries.set({ type: "placeholder" }, counts.placeholders ?? 0);
+    purgatoryEntries.set({ type: "pr" }, counts.pullRequests);
+    purgatoryEntries.set({ type: "placeholder" }, counts.placeholders);
   }
 }

@@ -4,6 +4,7 @@ import {
   amount,
   type HttpRoute,
   kindLabel,
+  type PurgatoryType,
   reasonLabel,
   type RECEIVED_TYPES,
   type SENT_TYPES,
@@ -33,8 +34,8 @@ export interface IntakeGroup {
 
 /** What becomes of waiting entries, and what was committed to the database. */
 export interface PurgatoryGroup {
-  released(type: "announcement" | "state", source: "direct" | "sync"): void;
-  expired(type: "announcement" | "state", source: "direct" | "sync"): void;
+  released(type: PurgatoryType, source: "direct" | "sync"): void;
+  expired(type: PurgatoryType, source: "direct" | "sync"): void;
   stored(kind: number): void;
 }
 

@@ -5,13 +5,7 @@ import type { HuntGauges, NaughtyGauge, RejectedType, RelayGauges } from "./metr
 /** State that lives elsewhere and is read when metrics are rendered; may be given piece by piece. */
 export interface MetricSources {
   /** Sizes of purgatory. */
-  readonly waitingCounts?: () => Promise<{
-    readonly active: number;
-    readonly soft: number;
-    readonly states: number;
-    readonly pullRequests?: number;
-    readonly placeholders?: number;
-  }>;
+  readonly waitingCounts?: () => Promise<WaitingSizes>;
   /** Number of stored events; asked at most once a minute. */
   readonly storedEvents?: () => number | Promise<number>;
   /** Repositories on disk, from memory. */
@@ -30,6 +24,15 @@ export interface MetricSources {
   readonly hunt?: () => HuntGauges;
   /** Refused events that are remembered whole (`hot`) and by id (`cold`). */
   readonly rejectedCounts?: () => Promise<RejectedCounts>;
+}
+
+/** Sizes of purgatory: announcements by phase, then the other sorts of entries. */
+export interface WaitingSizes {
+  readonly active: number;
+  readonly soft: number;
+  readonly states: number;
+  readonly pullRequests: number;
+  readonly placeholders: number;
 }
 
 /** Numbers of remembered refused events. */

@@ -1,6 +1,6 @@
 import type { GitData } from "../git/mod.ts";
 import type { NostrEvent } from "../nostr/mod.ts";
-import type { Logger } from "../observe/mod.ts";
+import type { Logger, PurgatoryType } from "../observe/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import type { ContributionUsage } from "./contribution_usage.ts";
@@ -9,9 +9,6 @@ import type { Pins } from "./pins.ts";
 
 /** Told about every event that became servable, once, after its commit, in order. */
 export type Notify = (event: NostrEvent) => void;
-
-/** Type of a waiting entry, as metrics label it. */
-export type PurgatoryType = "announcement" | "state" | "pr";
 
 /** Counts what happens to waiting entries; the metrics implement it. */
 export interface PurgatoryCounters {

@@ -8,11 +8,12 @@ import {
   settleRelease,
   viewOf,
 } from "../policy/mod.ts";
+import type { PurgatoryType } from "../observe/mod.ts";
 import type { Changes, DirtyMark, RepositoryKey, WaitingSource, WaitingState } from "../store/mod.ts";
 import { type DiskFacts, readDisk } from "./completeness.ts";
 import { contributionsOf, marks, mirrorServed } from "./contributions.ts";
 import { repositoryPin } from "./pins.ts";
-import type { PurgatoryType, ReleaseParts } from "./ports.ts";
+import type { ReleaseParts } from "./ports.ts";
 import { arrivedPullRequests, placePullRequest, relevantRepositories } from "./pull_requests.ts";
 
 /** What a release is asked to look at. */

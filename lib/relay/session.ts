@@ -38,6 +38,8 @@ const EVENTS_PER_TURN = 500;
 /** WebSocket close codes (RFC 6455, 7.4.1). */
 const MESSAGE_TOO_BIG = 1009;
 const TRY_AGAIN_LATER = 1013;
+/** A message that does not fit is not parsed: its beginning says enough to count it. */
+const EVENT_MESSAGE = /^\s*\[\s*"EVENT"/;
 
 /**
  * One client connection (NIP-01). Messages are handled in order, one at a time; only this class
@@ -77,7 +79,10 @@ export class Session {
     if (bytes > this.#deps.limits.maxMessageBytes) {
       this.#deps.metrics.rateLimited("message_size");
       this.close(MESSAGE_TOO_BIG, "message too big");
-    } else if (!this.#inbox.push(text, bytes)) this.close(TRY_AGAIN_LATER, "messages arrive too fast");
+    } else if (!this.#inbox.push(text, bytes)) {
+      this.#deps.metrics.rateLimited(text !== undefined && EVENT_MESSAGE.test(text) ? "event" : "req");
+      this.close(TRY_AGAIN_LATER, "messages arrive too fast");
+    }
   }
 
   /** Takes no further messages; resolves when those received have been answered. */

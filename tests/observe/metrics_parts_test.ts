@@ -75,7 +75,7 @@ Deno.test("gauges are read from their sources at scrape time, stored events at m
   let reads = 0;
   let repositories = 4;
   metrics.observe({
-    waitingCounts: () => Promise.resolve({ active: 3, soft: 2, states: 1 }),
+    waitingCounts: () => Promise.resolve({ active: 3, soft: 2, states: 1, pullRequests: 5, placeholders: 6 }),
     storedEvents: () => Promise.resolve(++reads),
   });
   metrics.observe({
@@ -88,6 +88,8 @@ Deno.test("gauges are read from their sources at scrape time, stored events at m
   assert.equal(value('ngit_purgatory_entries{type="announcement"}'), 3);
   assert.equal(value('ngit_purgatory_entries{type="announcement_soft_expired"}'), 2);
   assert.equal(value('ngit_purgatory_entries{type="state"}'), 1);
+  assert.equal(value('ngit_purgatory_entries{type="pr"}'), 5);
+  assert.equal(value('ngit_purgatory_entries{type="placeholder"}'), 6);
   assert.equal(value("ngit_repositories_total"), 4);
   assert.equal(value("ngit_git_processes_active"), 2);
   assert.equal(value("ngit_git_queue_depth"), 1);

@@ -35,7 +35,7 @@ function setup(options: Partial<MetricsOptions> = {}): Setup {
     ...options,
   });
   metrics.observe({
-    waitingCounts: () => Promise.resolve({ active: 3, soft: 2, states: 1 }),
+    waitingCounts: () => Promise.resolve({ active: 3, soft: 2, states: 1, pullRequests: 5, placeholders: 6 }),
     storedEvents: () => 7,
     repositories: () => 4,
     gitProcesses: () => ({ active: 2, waiting: 1 }),
@@ -118,8 +118,8 @@ const REFERENCE: readonly (readonly [string, string, readonly string[], number])
   ["ngit_events_purgatory_total", "counter", ["kind"], 19],
   ["ngit_db_events", "gauge", [], 1],
   ["ngit_purgatory_entries", "gauge", ["type"], 5],
-  ["ngit_purgatory_released_total", "counter", ["source", "type"], 4],
-  ["ngit_purgatory_expired_total", "counter", ["source", "type"], 4],
+  ["ngit_purgatory_released_total", "counter", ["source", "type"], 6],
+  ["ngit_purgatory_expired_total", "counter", ["source", "type"], 6],
   ["ngit_process_resident_memory_bytes", "gauge", [], 1],
   ["ngit_process_heap_used_bytes", "gauge", [], 1],
   ["ngit_event_loop_lag_seconds", "gauge", [], 1],

@@ -65,6 +65,15 @@ Deno.test("M-5 M-6 a push counts once, refused or not; a clone and a fetch count
     });
   }));
 
+Deno.test("M-11 a server started from a working copy names the commit it stands at", () =>
+  scene(async (stage) => {
+    const root = new URL("../../", import.meta.url).pathname;
+    const { code, stdout } = await tryGit(root, "rev-parse", "HEAD");
+    const commit = code === 0 ? stdout.trim() : "unknown";
+    const build = [...(await scrape(stage)).keys()].find((name) => name.startsWith("ngit_build_info"));
+    match(build ?? "", new RegExp(`commit="${commit}"`));
+  }));
+
 Deno.test("M-7 M-10 H-40 bytes of a push are counted once, and repositories without a walk", () =>
   scene(async (stage) => {
     const repository = await hosted(stage, "bytes");
