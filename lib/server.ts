@@ -201,6 +201,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await sweep.prune();
   metrics.observe({
     waitingCounts: () => store.waitingCounts(),
+    waitingAges: () => store.waitingAges(),
     storedEvents: () => store.count([{ tags: new Map() }]),
     repositories: () => repositories.count,
     contributions: () => repositories.contributionCount,

@@ -47,6 +47,9 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
       if (!applied.ok) return applied;
     }
     for (const pullRequest of found.contributed) await removeContribution(parts, pullRequest);
+    const stillWaiting = await Promise.all(
+      found.pullRequests.map((id) => parts.store.waitingPullRequest(id)),
+    );
     const [verdict] = await parts.store.commit({
       insertEvents: [{ event }],
       // A pull request that waited may have been released before its locks were free.
@@ -54,6 +57,7 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
       removePullRequests: found.pullRequests,
       putTombstones: tombstonesOf(request),
     });
+    for (const row of stillWaiting) if (row) parts.counters.removed("pr", "deleted");
     if (verdict === "stored") {
       parts.counters.stored(event.kind);
       parts.notify(event);

@@ -1,8 +1,17 @@
-import { addressIdentifier, eventHash, KIND, type NostrEvent, parseEvent, refuse } from "../nostr/mod.ts";
-import type { RejectedCounts } from "../observe/mod.ts";
+import {
+  addressIdentifier,
+  eventHash,
+  isPullRequest,
+  KIND,
+  type NostrEvent,
+  parseEvent,
+  refuse,
+} from "../nostr/mod.ts";
+import type { PurgatoryType, RejectedCounts } from "../observe/mod.ts";
+import { IN_PURGATORY_MESSAGE } from "../policy/mod.ts";
 import { repeat } from "../world/mod.ts";
 import { type AdmitResult, invalid, judge, judged, type Judgement, messageOf } from "./judge.ts";
-import type { EventSource, IntakeParts } from "./ports.ts";
+import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
 import { Reconsideration } from "./reconsider.ts";
 import { type JudgeParts, RefusedMemory } from "./refused_memory.ts";
 
@@ -144,10 +153,12 @@ export class Intake {
   }
 
   #record(event: NostrEvent, { verdict }: Judgement, source: EventSource, relay: string | undefined): void {
-    const { intakeCounters, log } = this.#parts;
+    const { intakeCounters, counters, log } = this.#parts;
+    const type = purgatoryType(event.kind);
     const fields = { event_id: event.id, kind: event.kind, relay };
     if (!verdict.ok) {
       intakeCounters.rejected(event.kind, verdict.reason);
+      if (verdict.reason === "expired" && type) counters.refusedExpired(type);
       const level = source !== "client" ? "debug" : verdict.reason === "orphan" ? "info" : "warn";
       log[level]("event refused", { ...fields, reason: verdict.text });
     } else if (verdict.outcome === "held") {
@@ -155,8 +166,16 @@ export class Intake {
       log.info("event held in purgatory", { ...fields, repo: addressIdentifier(event) });
     } else if (verdict.outcome === "duplicate") {
       intakeCounters.rejected(event.kind, "duplicate");
+      const waits = verdict.message === IN_PURGATORY_MESSAGE;
+      if (waits && type) counters.duplicate(type, waitingSource(source));
     }
   }
+}
+
+/** What an event of this kind is while it waits. */
+function purgatoryType(kind: number): PurgatoryType | undefined {
+  if (isPullRequest(kind)) return "pr";
+  return kind === KIND.announcement ? "announcement" : kind === KIND.state ? "state" : undefined;
 }
 
 function answerOf(id: string | undefined, { verdict, result }: Judgement): AdmitAnswer {

@@ -12,22 +12,32 @@ import {
   httpGroup,
   type IntakeGroup,
   intakeGroup,
-  type PurgatoryGroup,
-  purgatoryGroup,
   type RelayGroup,
   relayGroup,
 } from "./metrics_groups.ts";
 import { labelText } from "./metrics_labels.ts";
 import { LoopLag } from "./metrics_lag.ts";
+import type { PurgatoryGroup } from "./metrics_purgatory.ts";
+import { noPurgatoryMetrics, purgatoryGroup } from "./metrics_purgatory_group.ts";
 import type { MetricSources } from "./metrics_sources.ts";
 import type { HuntGroup, RejectedGroup, SyncGroup } from "./metrics_sync.ts";
 import { huntGroup, rejectedGroup, syncGroup } from "./metrics_sync_groups.ts";
 import { TrafficTally } from "./metrics_traffic.ts";
 
 export type { AddressDisplay } from "./metrics_addresses.ts";
-export type { GitGroup, HttpGroup, IntakeGroup, PurgatoryGroup, RelayGroup } from "./metrics_groups.ts";
-export type { HttpRoute, PurgatoryType } from "./metrics_labels.ts";
-export type { MetricSources, RejectedCounts } from "./metrics_sources.ts";
+export type { GitGroup, HttpGroup, IntakeGroup, RelayGroup } from "./metrics_groups.ts";
+export type { HttpRoute } from "./metrics_labels.ts";
+export type {
+  PurgatoryEntryType,
+  PurgatoryGroup,
+  PurgatoryType,
+  PushMatch,
+  ReleaseStep,
+  ReleaseVia,
+  RemovalReason,
+} from "./metrics_purgatory.ts";
+export { noPurgatoryMetrics } from "./metrics_purgatory_group.ts";
+export type { MetricSources, RejectedCounts, WaitingAges } from "./metrics_sources.ts";
 export type { TrafficRepository } from "./metrics_traffic.ts";
 
 /** What {@link createMetrics} needs. */
@@ -120,7 +130,7 @@ export function noMetrics(): Metrics {
       rateLimited: nothing,
     },
     intake: { received: nothing, held: nothing, rejected: nothing },
-    purgatory: { released: nothing, expired: nothing, stored: nothing },
+    purgatory: noPurgatoryMetrics,
     git: {
       operation: nothing,
       bytes: nothing,

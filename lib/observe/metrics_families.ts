@@ -3,12 +3,12 @@ import { FamilyBuilder } from "./metrics_builder.ts";
 import {
   HTTP_ROUTES,
   KIND_LABELS,
-  PURGATORY_TYPES,
   REASON_LABELS,
   RECEIVED_TYPES,
   SENT_TYPES,
   STATUS_CLASSES,
 } from "./metrics_labels.ts";
+import { purgatoryFamilies } from "./metrics_purgatory.ts";
 import { huntFamilies, rejectedFamilies, syncFamilies } from "./metrics_sync_families.ts";
 
 const CONNECTION_SECONDS = [1, 5, 15, 30, 60, 300, 900, 3600];
@@ -130,23 +130,6 @@ function eventFamilies(define: FamilyBuilder) {
     }),
     eventsHeld: define.counter("ngit_events_purgatory_total", "Events accepted into purgatory", { kind }),
     dbEvents: define.gauge("ngit_db_events", "Stored events, counted at most once a minute"),
-  };
-}
-
-function purgatoryFamilies(define: FamilyBuilder) {
-  const outcome = { type: PURGATORY_TYPES, source: ["direct", "sync"] };
-  return {
-    purgatoryEntries: define.gauge("ngit_purgatory_entries", "Entries in purgatory", ["type"]),
-    purgatoryReleased: define.counter(
-      "ngit_purgatory_released_total",
-      "Purgatory entries whose git data arrived",
-      outcome,
-    ),
-    purgatoryExpired: define.counter(
-      "ngit_purgatory_expired_total",
-      "Purgatory entries whose git data never arrived",
-      outcome,
-    ),
   };
 }
 

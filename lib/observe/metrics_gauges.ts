@@ -4,7 +4,7 @@ import type { ConnectionTracker } from "./metrics_addresses.ts";
 import type { Families } from "./metrics_families.ts";
 import type { SubscriptionSum } from "./metrics_groups.ts";
 import type { LoopLag } from "./metrics_lag.ts";
-import { type MetricSources, SourceReader, type WaitingSizes } from "./metrics_sources.ts";
+import { type MetricSources, SourceReader, type WaitingAges, type WaitingSizes } from "./metrics_sources.ts";
 import type { AttemptTally } from "./metrics_attempts.ts";
 import { setPlain, SyncGauges } from "./metrics_sync_gauges.ts";
 import type { TrafficTally } from "./metrics_traffic.ts";
@@ -22,12 +22,23 @@ export interface GaugeInputs {
 }
 
 const STORED_EVENTS_EVERY_MS = 60_000;
+const WAITING_AGES_EVERY_MS = 10_000;
+/** Sorts of entries as their sources and as their metrics call them. */
+const ENTRY_TYPES = {
+  active: "announcement",
+  soft: "announcement_soft_expired",
+  states: "state",
+  pullRequests: "pr",
+  placeholders: "placeholder",
+} as const;
+const SORTS = Object.keys(ENTRY_TYPES) as (keyof typeof ENTRY_TYPES)[];
 
 /** Computes gauges from the state they mirror. What nobody can tell has no sample. */
 export class Gauges {
   readonly #inputs: GaugeInputs;
   readonly #startedAt: number;
   readonly #waiting: SourceReader<WaitingSizes>;
+  readonly #ages: SourceReader<WaitingAges>;
   readonly #stored: SourceReader<number>;
   readonly #repositories: SourceReader<number>;
   readonly #sync: SyncGauges;
@@ -39,6 +50,7 @@ export class Gauges {
     this.#inputs = inputs;
     this.#startedAt = clock.now();
     this.#waiting = new SourceReader("ngit_purgatory_entries", 0, clock, log);
+    this.#ages = new SourceReader("ngit_purgatory_oldest_entry_seconds", WAITING_AGES_EVERY_MS, clock, log);
     this.#stored = new SourceReader("ngit_db_events", STORED_EVENTS_EVERY_MS, clock, log);
     this.#repositories = new SourceReader("ngit_repositories_total", 0, clock, log);
     this.#sync = new SyncGauges(inputs);
@@ -53,9 +65,10 @@ export class Gauges {
   async collect(): Promise<void> {
     this.#fromMemory();
     const { families } = this.#inputs;
-    const { waitingCounts, storedEvents, repositories } = this.#sources;
+    const { waitingCounts, waitingAges, storedEvents, repositories } = this.#sources;
     await Promise.all([
       this.#waiting.read(waitingCounts).then((counts) => this.#setEntries(counts)),
+      this.#ages.read(waitingAges).then((ages) => this.#setAges(ages)),
       this.#stored.read(storedEvents).then((count) => setPlain(families.dbEvents, count)),
       this.#sync.collect(this.#sources),
       this.#repositories.read(repositories).then((count) => setPlain(families.repositories, count)),
@@ -95,10 +108,19 @@ export class Gauges {
     const { purgatoryEntries } = this.#inputs.families;
     purgatoryEntries.reset();
     if (!counts) return;
-    purgatoryEntries.set({ type: "announcement" }, counts.active);
-    purgatoryEntries.set({ type: "announcement_soft_expired" }, counts.soft);
-    purgatoryEntries.set({ type: "state" }, counts.states);
-    purgatoryEntries.set({ type: "pr" }, counts.pullRequests);
-    purgatoryEntries.set({ type: "placeholder" }, counts.placeholders);
+    for (const sort of SORTS) purgatoryEntries.set({ type: ENTRY_TYPES[sort] }, counts[sort]);
+  }
+
+  #setAges(ages: WaitingAges | undefined): void {
+    const { families: { purgatoryOldest, purgatoryExpiredIds, purgatoryDirty }, clock } = this.#inputs;
+    setPlain(purgatoryExpiredIds, ages?.expiredIds);
+    setPlain(purgatoryDirty, ages?.dirty);
+    purgatoryOldest.reset();
+    if (!ages) return;
+    for (const sort of SORTS) {
+      const since = ages[sort];
+      const seconds = since === undefined ? 0 : Math.max(0, clock.now() - since) / 1000;
+      purgatoryOldest.set({ type: ENTRY_TYPES[sort] }, seconds);
+    }
   }
 }

@@ -4,7 +4,6 @@ import {
   amount,
   type HttpRoute,
   kindLabel,
-  type PurgatoryType,
   reasonLabel,
   type RECEIVED_TYPES,
   type SENT_TYPES,
@@ -30,13 +29,6 @@ export interface IntakeGroup {
   received(kind: number): void;
   held(kind: number): void;
   rejected(kind: number, reason: string): void;
-}
-
-/** What becomes of waiting entries, and what was committed to the database. */
-export interface PurgatoryGroup {
-  released(type: PurgatoryType, source: "direct" | "sync"): void;
-  expired(type: PurgatoryType, source: "direct" | "sync"): void;
-  stored(kind: number): void;
 }
 
 /** What the git service reports. */
@@ -98,15 +90,6 @@ export function intakeGroup(families: Families): IntakeGroup {
     held: (kind) => families.eventsHeld.inc({ kind: kindLabel(kind) }),
     rejected: (kind, reason) =>
       families.eventsRejected.inc({ kind: kindLabel(kind), reason: reasonLabel(reason) }),
-  };
-}
-
-/** Purgatory's counters. */
-export function purgatoryGroup(families: Families): PurgatoryGroup {
-  return {
-    released: (type, source) => families.purgatoryReleased.inc({ type, source }),
-    expired: (type, source) => families.purgatoryExpired.inc({ type, source }),
-    stored: (kind) => families.eventsStored.inc({ kind: kindLabel(kind) }),
   };
 }
 

@@ -80,12 +80,6 @@ export const SENT_TYPES = [
   "NEG-ERR",
 ] as const;
 
-/** Values of `type` of waiting entries. */
-export const PURGATORY_TYPES = ["announcement", "state", "pr"] as const;
-
-/** Type of a waiting entry. */
-export type PurgatoryType = (typeof PURGATORY_TYPES)[number];
-
 /** Route classes of finished requests. */
 export const HTTP_ROUTES = [
   "landing",

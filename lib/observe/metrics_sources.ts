@@ -6,6 +6,8 @@ import type { HuntGauges, NaughtyGauge, RejectedType, RelayGauges } from "./metr
 export interface MetricSources {
   /** Sizes of purgatory. */
   readonly waitingCounts?: () => Promise<WaitingSizes>;
+  /** Ages and leftovers of purgatory; asked at most every ten seconds. */
+  readonly waitingAges?: () => Promise<WaitingAges>;
   /** Number of stored events; asked at most once a minute. */
   readonly storedEvents?: () => number | Promise<number>;
   /** Repositories on disk, from memory. */
@@ -33,6 +35,17 @@ export interface WaitingSizes {
   readonly states: number;
   readonly pullRequests: number;
   readonly placeholders: number;
+}
+
+/** When the oldest entry of each sort entered (ms since the epoch), and what purgatory left behind. */
+export interface WaitingAges {
+  readonly active: number | undefined;
+  readonly soft: number | undefined;
+  readonly states: number | undefined;
+  readonly pullRequests: number | undefined;
+  readonly placeholders: number | undefined;
+  readonly expiredIds: number;
+  readonly dirty: number;
 }
 
 /** Numbers of remembered refused events. */

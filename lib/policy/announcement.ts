@@ -115,12 +115,18 @@ function restore({ retired, retiredStates, view, now }: AnnouncementCase): Effec
 function hold(input: AnnouncementCase, row: WaitingAnnouncement): Effect[] {
   const { announcement, view, now } = input;
   const deadlineAt = Math.min(now + DURATION.announcementMs, row.firstEnteredAt + DURATION.announcementCapMs);
+  const before = waitingAnnouncement(view, announcement.owner)?.waiting;
   const newest = new Map(newestByAuthor(view)).set(announcement.owner, announcement);
   const members = maintainerSet(announcement.owner, newest);
   const states = view.waitingStates.filter(({ row: state }) => members.has(state.author));
   return [
     { type: "ensureRepository", owner: announcement.owner },
-    { type: "holdAnnouncement", row: { ...row, phase: "active", enteredAt: now, deadlineAt } },
+    {
+      type: "holdAnnouncement",
+      row: { ...row, phase: "active", enteredAt: now, deadlineAt },
+      revives: before?.phase === "soft",
+      replaces: before !== undefined && before.event.id !== row.event.id,
+    },
     { type: "forgetExpired", id: announcement.event.id },
     ...states.map(({ row: state }): Effect => ({
       type: "holdState",
@@ -200,7 +206,11 @@ function withdrawHosted(
   return [
     retire,
     { type: "forbid", tombstone },
-    ...statesWithoutOwner(remaining).map((id): Effect => ({ type: "dropState", id })),
+    ...statesWithoutOwner(remaining).map((id): Effect => ({
+      type: "dropState",
+      id,
+      reason: "service_change",
+    })),
   ];
 }
 
@@ -208,8 +218,12 @@ function withdrawHosted(
 function withdrawWaiting(remaining: IdentifierView, owner: string): Effect[] {
   return [
     { type: "removeRepository", owner },
-    { type: "dropAnnouncement", owner },
-    ...statesWithoutOwner(remaining).map((id): Effect => ({ type: "dropState", id })),
+    { type: "dropAnnouncement", owner, reason: "service_change" },
+    ...statesWithoutOwner(remaining).map((id): Effect => ({
+      type: "dropState",
+      id,
+      reason: "service_change",
+    })),
   ];
 }
 

@@ -66,17 +66,24 @@ export function decideDeletion(view: IdentifierView, request: DeletionRequest): 
       type: "removeServed",
       id: event.id,
     })),
-    ...dropped.map((id): Effect => ({ type: "dropState", id })),
+    ...dropped.map((id): Effect => ({ type: "dropState", id, reason: "deleted" })),
     ...view.waitingPullRequests.filter(({ row }) => isNamed(row.event)).map(({ row }): Effect => ({
       type: "dropPullRequest",
       id: row.event.id,
+      reason: "deleted",
     })),
   ];
 }
 
 function removeAnnouncement(known: KnownAnnouncement, remaining: IdentifierView): Effect[] {
   const { announcement: { owner, event }, waiting, hosted } = known;
-  if (waiting) return [{ type: "removeRepository", owner, force: true }, { type: "dropAnnouncement", owner }];
+  if (waiting) {
+    return [{ type: "removeRepository", owner, force: true }, {
+      type: "dropAnnouncement",
+      owner,
+      reason: "deleted",
+    }];
+  }
   if (!hosted) return [{ type: "removeServed", id: event.id }];
   return [{ type: "retire", owner, reason: "deleted", events: [event, ...orphanedStates(remaining)] }];
 }

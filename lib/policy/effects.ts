@@ -1,4 +1,5 @@
 import type { NostrEvent, PullRequest, Refusal, State } from "../nostr/mod.ts";
+import type { RemovalReason } from "../observe/mod.ts";
 import type {
   RepositoryKey,
   RetiredRepository,
@@ -47,12 +48,18 @@ export type Effect =
   | { readonly type: "forbid"; readonly tombstone: Tombstone }
   /** Serve the event and broadcast it once it is the current version. */
   | { readonly type: "serve"; readonly event: NostrEvent; readonly hosted?: boolean }
-  | { readonly type: "holdAnnouncement"; readonly row: WaitingAnnouncement }
-  | { readonly type: "dropAnnouncement"; readonly owner: string }
+  /** `revives`: it was soft-expired; `replaces`: an older version waited. */
+  | {
+    readonly type: "holdAnnouncement";
+    readonly row: WaitingAnnouncement;
+    readonly revives?: boolean;
+    readonly replaces?: boolean;
+  }
+  | { readonly type: "dropAnnouncement"; readonly owner: string; readonly reason: RemovalReason }
   | { readonly type: "holdState"; readonly row: WaitingState }
-  | { readonly type: "dropState"; readonly id: string }
+  | { readonly type: "dropState"; readonly id: string; readonly reason: RemovalReason }
   | { readonly type: "holdPullRequest"; readonly row: WaitingPullRequest }
-  | { readonly type: "dropPullRequest"; readonly id: string }
+  | { readonly type: "dropPullRequest"; readonly id: string; readonly reason: RemovalReason }
   | { readonly type: "dropPlaceholder"; readonly id: string }
   /** Delete `refs/nostr/<id>` where it points to anything but `keep`. */
   | {

@@ -1,4 +1,5 @@
 import { compareNewestFirst, declaresObjects, type State, ZERO_OID } from "../nostr/mod.ts";
+import type { PushMatch } from "../observe/mod.ts";
 import type { WaitingAnnouncement, WaitingState } from "../store/types.ts";
 import { blacklistRefusal, classifyAnnouncement, type CurationRules } from "./curation.ts";
 import { DURATION } from "./durations.ts";
@@ -39,8 +40,15 @@ export type PushVerdict =
     readonly effects: readonly Effect[];
     /** False for a push that changes nothing: it releases nothing either. */
     readonly changesRefs: boolean;
+    /** What decided it; undefined when no state was asked. */
+    readonly match: PushMatch | undefined;
   }
-  | { readonly ok: false; readonly text: string; readonly reasons: ReadonlyMap<string, string> };
+  | {
+    readonly ok: false;
+    readonly text: string;
+    readonly reasons: ReadonlyMap<string, string>;
+    readonly match: PushMatch | undefined;
+  };
 
 const PREFIX = "authorisation failed: ";
 const OTHER_REF_REFUSED = `${PREFIX}refused because another ref in this push was refused`;
@@ -66,18 +74,19 @@ export function candidateStates(view: IdentifierView, owner: string): State[] {
 export function decidePush(input: PushCase): PushVerdict {
   const { commands } = input;
   const refusal = refuseRepository(input);
-  if (refusal) return refuseWhole(commands, refusal);
+  if (refusal) return refuseWhole(commands, refusal.text, refusal.match);
   const problems = new Map<string, string>();
   for (const command of commands) {
     const problem = refProblem(input, command);
     if (problem) problems.set(command.ref, `${PREFIX}${problem}`);
   }
   const [first] = problems.values();
-  if (first !== undefined) return refusePush(commands, first, problems);
+  if (first !== undefined) return refusePush(commands, first, problems, undefined);
   const gitCommands = commands.filter(({ ref }) => !ref.startsWith(PULL_REQUESTS));
   if (gitCommands.every(({ oldOid, newOid }) => oldOid === newOid)) {
     const pins = { states: [], announcement: false, pullRequests: waitingPullRequests(input) };
-    return { ok: true, pins, effects: [], changesRefs: gitCommands.length < commands.length };
+    const match = gitCommands.length > 0 ? "noop" : undefined;
+    return { ok: true, pins, effects: [], changesRefs: gitCommands.length < commands.length, match };
   }
   const branches = { ...input, commands: gitCommands };
   const candidates = candidateStates(input.view, input.owner);
@@ -88,19 +97,22 @@ export function decidePush(input: PushCase): PushVerdict {
 const PULL_REQUESTS = "refs/nostr/";
 
 /** Why nothing may be pushed to this repository at all. */
-function refuseRepository({ view, owner, rules }: PushCase): string | undefined {
+function refuseRepository(
+  { view, owner, rules }: PushCase,
+): { readonly text: string; readonly match: PushMatch } | undefined {
   const known = view.announcements.filter(({ announcement }) => announcement.owner === owner);
   if (known.length === 0) {
-    return view.announcements.length === 0
+    const text = view.announcements.length === 0
       ? "No repository announcement found"
       : `No repository announcement found for owner ${owner}`;
+    return { text, match: "none" };
   }
   const blacklisted = blacklistRefusal({ owner, identifier: view.identifier }, rules.repositoryBlacklist);
-  if (blacklisted) return blacklisted.text;
+  if (blacklisted) return { text: blacklisted.text, match: "unauthorised" };
   const isWritable = known.some(({ announcement, hosted }) =>
     hosted && classifyAnnouncement(announcement, rules).route === "host"
   );
-  return isWritable ? undefined : "repository is a read-only archive";
+  return isWritable ? undefined : { text: "repository is a read-only archive", match: "unauthorised" };
 }
 
 /** Why one ref may not be pushed, whatever the states say. */
@@ -149,6 +161,7 @@ function allow(input: PushCase, state: State): PushVerdict {
     },
     effects: row ? [...extendForPush(announcement, row, now)] : [],
     changesRefs: true,
+    match: row ? "waiting" : "database",
   };
 }
 
@@ -178,7 +191,7 @@ function refuseUnmatched(
     ? unmatchedText(input)
     : `${count} state event${plural(count)} in purgatory from authorized ` +
       `publisher${plural(count)} but ${count === 1 ? "doesn't" : "don't"} match push`;
-  if (!newest) return refuseWhole(all, text);
+  if (!newest) return refuseWhole(all, text, whyNoCandidate(input));
   const problems = mismatches(newest, input);
   const diagnosis = [...problems.keys()].sort().slice(0, MAX_DIAGNOSED_REFS).map((ref) => problems.get(ref))
     .join("; ");
@@ -189,7 +202,7 @@ function refuseUnmatched(
   }
   const whole = `${PREFIX}${text} (${diagnosis})`;
   if (reasons.size === 0) { for (const { ref } of commands) reasons.set(ref, whole); }
-  return refusePush(all, whole, reasons);
+  return refusePush(all, whole, reasons, "mismatch");
 }
 
 /** Why no waiting state is a candidate: there is none, none that counts, or none by a maintainer. */
@@ -203,18 +216,26 @@ function unmatchedText({ view, owner }: PushCase): string {
   return `${waiting} state event${plural(waiting)} in purgatory but none from authorized publishers`;
 }
 
-function refuseWhole(commands: readonly RefCommand[], text: string): PushVerdict {
+/** The same for the count of refusals. */
+function whyNoCandidate({ view, owner }: PushCase): PushMatch {
+  if (view.waitingStates.length === 0) return "none";
+  const members = new Authority(view).of(owner);
+  return view.waitingStates.some(({ row }) => members?.has(row.author)) ? "mismatch" : "unauthorised";
+}
+
+function refuseWhole(commands: readonly RefCommand[], text: string, match: PushMatch): PushVerdict {
   const reason = `${PREFIX}${text}`;
-  return refusePush(commands, reason, new Map(commands.map(({ ref }) => [ref, reason])));
+  return refusePush(commands, reason, new Map(commands.map(({ ref }) => [ref, reason])), match);
 }
 
 function refusePush(
   commands: readonly RefCommand[],
   text: string,
   offending: ReadonlyMap<string, string>,
+  match: PushMatch | undefined,
 ): PushVerdict {
   const reasons = new Map(commands.map(({ ref }) => [ref, offending.get(ref) ?? OTHER_REF_REFUSED]));
-  return { ok: false, text, reasons };
+  return { ok: false, text, reasons, match };
 }
 
 function plural(count: number): string {

@@ -119,7 +119,7 @@ export function holdState(
     deadlineAt: now + DURATION.stateMs,
   };
   return [
-    ...surplus.map(({ row: old }): Effect => ({ type: "dropState", id: old.event.id })),
+    ...surplus.map(({ row: old }): Effect => ({ type: "dropState", id: old.event.id, reason: "overflow" })),
     { type: "holdState", row },
     { type: "forgetExpired", id: state.event.id },
   ];
@@ -143,7 +143,7 @@ export function keepWaiting(row: WaitingAnnouncement | undefined, now: number): 
   if (row.phase === "soft") {
     return [
       { type: "ensureRepository", owner: row.owner },
-      { type: "holdAnnouncement", row: { ...row, phase: "active", deadlineAt: fresh } },
+      { type: "holdAnnouncement", row: { ...row, phase: "active", deadlineAt: fresh }, revives: true },
     ];
   }
   const deadlineAt = Math.max(row.deadlineAt, fresh);

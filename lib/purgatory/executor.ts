@@ -55,6 +55,7 @@ export async function applyEffects(
   const released = wanted
     ? (await release(parts, {
       identifier,
+      via: "event",
       ...(wanted.incoming && { incoming: wanted.incoming }),
       ...(wanted.incomingPullRequest && { incomingPullRequest: wanted.incomingPullRequest }),
     })).served
@@ -118,6 +119,7 @@ async function commitEffects(
   const changes = changesOf(identifier, effects, retired);
   if (Object.values(changes).every((list) => list.length === 0)) return new Map();
   const verdicts = await store.commit(changes);
+  countEntries(counters, effects);
   const stored: NostrEvent[] = [];
   served.forEach(({ event }, index) => {
     if (verdicts[index] === "stored") stored.push(event);
@@ -127,6 +129,18 @@ async function commitEffects(
     notify(event);
   }
   return new Map(served.map(({ event }, index) => [event.id, verdicts[index]!]));
+}
+
+/** What a committed decision did to entries. */
+function countEntries(counters: ReleaseParts["counters"], effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    if (effect.type === "holdAnnouncement") {
+      if (effect.revives) counters.revived();
+      if (effect.replaces) counters.replaced();
+    } else if (effect.type === "dropAnnouncement") counters.removed("announcement", effect.reason);
+    else if (effect.type === "dropState") counters.removed("state", effect.reason);
+    else if (effect.type === "dropPullRequest") counters.removed("pr", effect.reason);
+  }
 }
 
 /** The database half of `effects`. Removals come before puts, so dropping and holding a row again works. */
@@ -171,7 +185,7 @@ function changesOf(
 }
 
 async function removeRepositories(
-  { repositories, log }: ReleaseParts,
+  { repositories, counters, log }: ReleaseParts,
   identifier: string,
   effects: readonly Effect[],
 ) {
@@ -179,6 +193,7 @@ async function removeRepositories(
     if (effect.type !== "removeRepository") continue;
     const force = effect.force ?? false;
     const result = await repositories.remove({ owner: effect.owner, identifier }, { force });
+    counters.repositoryDeleted(force ? "deleted" : "service_change", result);
     if (result === "removed" || result === "absent") continue;
     log.warn("repository kept although its announcement left purgatory", {
       repo: identifier,

@@ -79,7 +79,11 @@ async function hasBranchOrTag(
 
 /** Git data without an event: either the release was missed, or nothing authorises it any more. */
 async function releaseOverdue(parts: ReleaseParts, row: WaitingAnnouncement): Promise<"release" | "skip"> {
-  const { served } = await release(parts, { identifier: row.identifier, receivedBy: row.owner });
+  const { served } = await release(parts, {
+    identifier: row.identifier,
+    receivedBy: row.owner,
+    via: "startup",
+  });
   if (served.has(row.event.id)) return "release";
   parts.log.warn("overdue repository has refs that no state declares; kept", {
     repo: row.identifier,
@@ -89,10 +93,11 @@ async function releaseOverdue(parts: ReleaseParts, row: WaitingAnnouncement): Pr
 }
 
 async function removeRepository(
-  { repositories, log }: ReleaseParts,
+  { repositories, counters, log }: ReleaseParts,
   row: WaitingAnnouncement,
 ): Promise<boolean> {
   const result = await repositories.remove(row, { force: false });
+  counters.repositoryDeleted("expired", result);
   if (result === "removed" || result === "absent") return true;
   log.warn("overdue repository could not be removed, next sweep tries again", {
     repo: row.identifier,
@@ -124,12 +129,14 @@ async function expireFully(
 ): Promise<void> {
   const { store, counters, log } = parts;
   const remaining = { ...view, announcements: view.announcements.filter(({ waiting }) => waiting !== row) };
+  const orphans = statesWithoutOwner(remaining);
   await store.commit({
     removeAnnouncements: [{ owner: row.owner, identifier: row.identifier }],
-    removeStates: statesWithoutOwner(remaining),
+    removeStates: orphans,
     putExpired: [expiredId(parts, row.event)],
     ...withoutPlaceholders(view, row),
   });
+  for (const _ of orphans) counters.removed("state", "unauthorised");
   counters.expired("announcement", row.source);
   logExpiry(log, row.event, row.source, row.identifier, "expired");
 }

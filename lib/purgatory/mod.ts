@@ -14,7 +14,7 @@ export {
 } from "./legacy_file.ts";
 export { importLegacyState, type LegacyStateParts } from "./legacy_state.ts";
 export { Pins } from "./pins.ts";
-export type { ContributionRules, ExpiryCause, Notify, PurgatoryCounters, ReleaseParts } from "./ports.ts";
+export type { ContributionRules, ExpiryCause, Notify, ReleaseParts } from "./ports.ts";
 export { clearPullRequestRef, commitHolder, relevantRepositories } from "./pull_requests.ts";
 export {
   ContributionGate,

@@ -1,6 +1,6 @@
 import type { GitData } from "../git/mod.ts";
 import type { NostrEvent } from "../nostr/mod.ts";
-import type { Logger, PurgatoryType } from "../observe/mod.ts";
+import type { Logger, PurgatoryGroup } from "../observe/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import type { ContributionUsage } from "./contribution_usage.ts";
@@ -9,13 +9,6 @@ import type { Pins } from "./pins.ts";
 
 /** Told about every event that became servable, once, after its commit, in order. */
 export type Notify = (event: NostrEvent) => void;
-
-/** Counts what happens to waiting entries; the metrics implement it. */
-export interface PurgatoryCounters {
-  released(type: PurgatoryType, source: "direct" | "sync"): void;
-  expired(type: PurgatoryType, source: "direct" | "sync"): void;
-  stored(kind: number): void;
-}
 
 /** Why an event expired without its git data: servers lacked it, or none could be reached. */
 export type ExpiryCause = "missing" | "unreachable";
@@ -40,7 +33,7 @@ export interface ReleaseParts {
   readonly pins: Pins;
   readonly clock: Clock;
   readonly notify: Notify;
-  readonly counters: PurgatoryCounters;
+  readonly counters: PurgatoryGroup;
   /** Why the git data of a waiting event did not come; `missing` when nobody knows. */
   readonly expiryCause?: (event: NostrEvent) => ExpiryCause;
   /** Undefined when contributors' repositories are not offered: what is on disk stays untouched then. */

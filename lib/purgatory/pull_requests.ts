@@ -61,7 +61,7 @@ export interface Placement {
  * contributors' repositories `sources` that has the commit: those are only ever copied from.
  */
 export async function placePullRequest(
-  parts: DiskParts,
+  parts: ReleaseParts,
   pullRequest: PullRequest,
   targets: readonly RepositoryKey[],
   sources: readonly RepositoryRef[] = [],
@@ -76,6 +76,7 @@ export async function placePullRequest(
     try {
       isPlaced = await placeIn(parts, pullRequest, holder, target);
     } catch (error) {
+      parts.counters.processingFailed("8");
       parts.log.error("pull request could not be placed", {
         repo: target.identifier,
         event_id: pullRequest.event.id,

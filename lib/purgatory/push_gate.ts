@@ -87,7 +87,7 @@ export class StatePushGate implements PushGate {
   async #settle(repository: RepositoryRef, applied: readonly RefCommand[]): Promise<void> {
     await settlePullRequestRefs(this.#parts, repository, applied);
     const { identifier, owner } = repository;
-    const { aligned } = await release(this.#parts, { identifier, receivedBy: owner });
+    const { aligned } = await release(this.#parts, { identifier, receivedBy: owner, via: "push" });
     if (!aligned.has(owner)) await this.#takeBack(repository, applied);
   }
 
@@ -141,6 +141,7 @@ export class StatePushGate implements PushGate {
       placeholdersFull: await placeholdersFull(this.#parts, repository, pullRequests),
       now: clock.now(),
     });
+    if (verdict.match !== undefined) this.#parts.counters.pushMatched(verdict.match);
     if (!verdict.ok) return verdict;
     const applied = await applyEffects(this.#parts, identifier, verdict.effects);
     if (!applied.ok) return refuseAll(commands, INTERNAL_ERROR);

@@ -8,13 +8,16 @@ import {
   settleRelease,
   viewOf,
 } from "../policy/mod.ts";
-import type { PurgatoryType } from "../observe/mod.ts";
-import type { Changes, DirtyMark, RepositoryKey, WaitingSource, WaitingState } from "../store/mod.ts";
+import type { PurgatoryType, ReleaseStep, ReleaseVia } from "../observe/mod.ts";
+import type { Changes, DirtyMark, RepositoryKey, WaitingState } from "../store/mod.ts";
 import { type DiskFacts, readDisk } from "./completeness.ts";
 import { contributionsOf, marks, mirrorServed } from "./contributions.ts";
 import { repositoryPin } from "./pins.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { arrivedPullRequests, placePullRequest, relevantRepositories } from "./pull_requests.ts";
+
+/** Entry time of a state that is no row. */
+const INCOMING = -1;
 
 /** What a release is asked to look at. */
 export interface ReleaseRequest {
@@ -27,6 +30,8 @@ export interface ReleaseRequest {
   readonly receivedBy?: string;
   /** The repository of `receivedBy` may lack refs of pull requests that are served already (GRASP-06). */
   readonly mirrorAgain?: boolean;
+  /** What may have completed something; a fetch when not given. */
+  readonly via?: ReleaseVia;
 }
 
 /** What a release led to. */
@@ -45,25 +50,49 @@ export interface Released {
  * The caller holds the identifier's lock.
  */
 export async function release(parts: ReleaseParts, request: ReleaseRequest): Promise<Released> {
+  const startedAt = parts.clock.monotonic();
+  try {
+    return await run(parts, request);
+  } finally {
+    parts.counters.processed((parts.clock.monotonic() - startedAt) / 1000);
+  }
+}
+
+async function run(parts: ReleaseParts, request: ReleaseRequest): Promise<Released> {
   const { identifier, incoming, receivedBy } = request;
-  const rows = await parts.store.readIdentifier(identifier);
-  const view = withIncoming(viewOf(identifier, rows), incoming);
-  const disk = await readDisk(parts.repositories, view, incoming, receivedBy);
+  const { view, disk } = await atStep(parts, "3", async () => {
+    const rows = await parts.store.readIdentifier(identifier);
+    const view = withIncoming(viewOf(identifier, rows), incoming);
+    return { view, disk: await readDisk(parts.repositories, view, incoming, receivedBy) };
+  });
   const plan = planRelease(view, new Set(disk.donors.keys()), new Set(disk.owners));
-  await markDirty(parts, view.identifier, plan, disk, receivedBy);
-  const { aligned, failed } = await alignAll(parts, view, plan, disk);
+  await atStep(parts, "1", () => markDirty(parts, view.identifier, plan, disk, receivedBy));
+  const { aligned, failed, copied } = await alignAll(parts, view, plan, disk);
   const outcome = settleRelease(view, plan, aligned);
-  const placed = await placeAll(parts, view, outcome, disk, request.incomingPullRequest);
+  const placed = await atStep(
+    parts,
+    "8",
+    () => placeAll(parts, view, outcome, disk, request.incomingPullRequest),
+  );
   const late = new Set(outcome.promote.map(({ owner }) => owner));
   if (request.mirrorAgain && receivedBy !== undefined) late.add(receivedBy);
-  const lacking = [...await mirrorServed(parts, view, late)].map((owner) => ({ owner, identifier }));
+  const lacking = [...await atStep(parts, "8", () => mirrorServed(parts, view, late))]
+    .map((owner) => ({ owner, identifier }));
   const unfinished = [...failed, ...marks(parts, [...lacking, ...placed.failed])];
-  const served = await serve(parts, view, plan, outcome, {
-    disk,
-    failed: unfinished,
-    pullRequests: placed.events,
-  });
+  const via = request.via ?? "fetch";
+  const facts = { disk, failed: unfinished, pullRequests: placed.events, via, copied };
+  const served = await atStep(parts, "10", () => serve(parts, view, plan, outcome, facts));
   return { served, aligned };
+}
+
+/** Counts a step that fails; the failure goes on to the caller. */
+async function atStep<T>({ counters }: ReleaseParts, step: ReleaseStep, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    counters.processingFailed(step);
+    throw error;
+  }
 }
 
 /** Gives complete pull requests their refs; those that have one somewhere may be served. */
@@ -115,7 +144,7 @@ function withIncoming(view: IdentifierView, incoming: State | undefined): Identi
     author: incoming.author,
     identifier: incoming.identifier,
     source: "direct",
-    firstEnteredAt: 0,
+    firstEnteredAt: INCOMING,
     enteredAt: 0,
     deadlineAt: 0,
   };
@@ -124,37 +153,44 @@ function withIncoming(view: IdentifierView, incoming: State | undefined): Identi
 
 async function alignAll(parts: ReleaseParts, view: IdentifierView, plan: ReleasePlan, disk: DiskFacts) {
   const aligned = new Set<string>();
+  const copied = new Set<string>();
   const failed: DirtyMark[] = [];
   for (const alignment of plan.alignments) {
-    if (await alignOne(parts, view.identifier, alignment, disk)) aligned.add(alignment.owner);
-    else failed.push({ owner: alignment.owner, identifier: view.identifier, since: parts.clock.now() });
+    const { owner } = alignment;
+    const done = await alignOne(parts, view.identifier, alignment, disk);
+    if (done === "failed") failed.push({ owner, identifier: view.identifier, since: parts.clock.now() });
+    else aligned.add(owner);
+    if (done === "copied") copied.add(owner);
   }
-  return { aligned, failed };
+  return { aligned, failed, copied };
 }
 
-/** Copies what is missing and makes refs and HEAD equal the state. False when either did not work. */
+/** Copies what is missing and makes refs and HEAD equal the state; tells whether copying was needed. */
 async function alignOne(
-  { repositories, log }: ReleaseParts,
+  { repositories, counters, log }: ReleaseParts,
   identifier: string,
   { owner, state }: Alignment,
   { donors }: DiskFacts,
-): Promise<boolean> {
+): Promise<"aligned" | "copied" | "failed"> {
   const target = { owner, identifier };
   const done = repositories.use(target);
+  let result: "aligned" | "copied" = "aligned";
   try {
     const oids = [...new Set(state.refs.values())];
     const donor = donors.get(state.event.id);
     if (donor !== undefined && donor !== owner) {
       const here = await repositories.complete(target, oids);
       const missing = oids.filter((oid) => !here.has(oid));
-      if (
-        missing.length > 0 && !await repositories.copyObjects({ owner: donor, identifier }, target, missing)
-      ) {
-        return false;
+      if (missing.length > 0) {
+        if (!await repositories.copyObjects({ owner: donor, identifier }, target, missing)) {
+          counters.processingFailed("6");
+          return "failed";
+        }
+        result = "copied";
       }
     }
     const { failed } = await repositories.align(target, state);
-    if (failed.length === 0) return true;
+    if (failed.length === 0) return result;
     log.warn("refs could not be aligned", {
       ...subject(owner, identifier),
       reason: failed.slice(0, 5).join(", "),
@@ -164,21 +200,30 @@ async function alignOne(
   } finally {
     done();
   }
-  return false;
+  counters.processingFailed("7");
+  return "failed";
+}
+
+/** What {@link serve} has to know beside the plan. */
+interface ServeFacts {
+  readonly disk: DiskFacts;
+  readonly failed: readonly DirtyMark[];
+  readonly pullRequests: readonly NostrEvent[];
+  readonly via: ReleaseVia;
+  /** Owners whose repository got objects from another one. */
+  readonly copied: ReadonlySet<string>;
 }
 
 /** The database half: one transaction, then notifications in the order clients can use. */
 async function serve(
-  { store, notify, counters, pins, log }: ReleaseParts,
+  parts: ReleaseParts,
   view: IdentifierView,
   plan: ReleasePlan,
   outcome: ReleaseOutcome,
-  { disk, failed, pullRequests }: {
-    disk: DiskFacts;
-    failed: readonly DirtyMark[];
-    pullRequests: readonly NostrEvent[];
-  },
+  facts: ServeFacts,
 ): Promise<ReadonlySet<string>> {
+  const { store, notify, counters, pins, log } = parts;
+  const { disk, failed, pullRequests } = facts;
   const { identifier } = view;
   const events = [
     ...outcome.promote.map(({ event }) => ({ event, hosted: true })),
@@ -200,14 +245,11 @@ async function serve(
     putDirty: failed,
   };
   const verdicts = await store.commit(changes);
-  for (const id of plan.unauthorised) {
-    log.warn("waiting state dropped: author no longer authorised", { event_id: id });
-  }
-  for (const id of plan.superseded) log.debug("waiting state dropped: superseded", { event_id: id });
+  reportDropped(parts, view, plan);
   events.forEach(({ event }, index) => {
     if (verdicts[index] !== "stored") return;
     const type = typeOf(event);
-    counters.released(type, sourceOf(view, event.id));
+    countReleased(parts, view, event, facts);
     counters.stored(event.kind);
     const message =
       { announcement: "announcement promoted", state: "state released", pr: "pull request released" }[type];
@@ -217,15 +259,43 @@ async function serve(
   return new Set(events.map(({ event }) => event.id));
 }
 
+function reportDropped({ counters, log }: ReleaseParts, view: IdentifierView, plan: ReleasePlan): void {
+  for (const id of plan.unauthorised) {
+    log.warn("waiting state dropped: author no longer authorised", { event_id: id });
+    if (entryOf(view, id)) counters.removed("state", "unauthorised");
+  }
+  for (const id of plan.superseded) {
+    log.debug("waiting state dropped: superseded", { event_id: id });
+    if (entryOf(view, id)) counters.removed("state", "superseded");
+  }
+}
+
+/** An event whose data was here when it came never waited: it is stored, not released. */
+function countReleased(
+  { counters, clock }: ReleaseParts,
+  view: IdentifierView,
+  event: NostrEvent,
+  { via, copied }: ServeFacts,
+): void {
+  const entry = entryOf(view, event.id);
+  if (!entry) return;
+  const type = typeOf(event);
+  const isCopy = type === "announcement" && copied.has(event.pubkey);
+  counters.released(type, entry.source);
+  counters.waited(type, isCopy ? "copy" : via, (clock.now() - entry.firstEnteredAt) / 1000);
+}
+
 function typeOf({ kind }: NostrEvent): PurgatoryType {
   return kind === KIND.announcement ? "announcement" : kind === KIND.state ? "state" : "pr";
 }
 
-function sourceOf(view: IdentifierView, id: string): WaitingSource {
+/** The row that waits under an event id. */
+function entryOf(view: IdentifierView, id: string) {
   const state = view.waitingStates.find(({ row }) => row.event.id === id)?.row;
   const announcement = view.announcements.find(({ waiting }) => waiting?.event.id === id)?.waiting;
   const pullRequest = view.waitingPullRequests.find(({ row }) => row.event.id === id)?.row;
-  return (state ?? announcement ?? pullRequest)?.source ?? "direct";
+  const row = state ?? announcement ?? pullRequest;
+  return row === undefined || row.firstEnteredAt === INCOMING ? undefined : row;
 }
 
 function subject(owner: string, identifier: string) {

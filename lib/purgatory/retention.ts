@@ -9,15 +9,17 @@ const MAX_PURGED = 500;
 
 /** Deletes retired repositories and their events for good when they were retired before `time` (ms). */
 export async function discardRetired(
-  { store, repositories, log }: ReleaseParts,
+  { store, repositories, counters, log }: ReleaseParts,
   time: number,
 ): Promise<void> {
   for (const { owner, identifier, retiredAt, directory } of await store.retiredBefore(time)) {
     try {
       await repositories.discardRetired(directory);
       await store.commit({ removeRetired: [{ owner, identifier, retiredAt }] });
+      counters.repositoryDeleted("retention", "removed");
       log.info("retired repository deleted for good", { repo: identifier });
     } catch (error) {
+      counters.repositoryDeleted("retention", "failed");
       log.error("retired repository could not be deleted", { repo: identifier, error: String(error) });
     }
   }

@@ -43,10 +43,8 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
   for (const mark of dirty) await repairDirectory(parts, mark);
   for (const { owner, identifier } of [...dirty, ...pending.announcements]) {
     try {
-      await locks.run(
-        [identifier],
-        () => release(parts, { identifier, receivedBy: owner, mirrorAgain: true }),
-      );
+      const request = { identifier, receivedBy: owner, mirrorAgain: true, via: "startup" } as const;
+      await locks.run([identifier], () => release(parts, request));
     } catch (error) {
       log.error("release at start failed, the next sweep tries again", {
         repo: identifier,

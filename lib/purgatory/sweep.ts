@@ -136,7 +136,7 @@ export class Sweep {
     const { store, clock, repositories } = this.#parts;
     for (const { owner, identifier, since } of await store.dirtyMarks()) {
       if (since > clock.now() - DURATION.sweepMs || repositories.uses({ owner, identifier }) > 0) continue;
-      const request = { identifier, receivedBy: owner, mirrorAgain: true };
+      const request = { identifier, receivedBy: owner, mirrorAgain: true, via: "startup" } as const;
       await this.#guarded([identifier], () => release(this.#parts, request));
     }
   }

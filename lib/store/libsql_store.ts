@@ -183,6 +183,11 @@ export class LibsqlStore implements Store {
     return await this.#purgatory.waitingCounts();
   }
 
+  /** See `Store.waitingAges`. */
+  async waitingAges(): ReturnType<Store["waitingAges"]> {
+    return await this.#purgatory.waitingAges();
+  }
+
   /** See `Store.waitingAnnouncementsOf`. */
   async waitingAnnouncementsOf(owner: string): Promise<number> {
     return await this.#purgatory.waitingAnnouncementsOf(owner);

@@ -156,6 +156,28 @@ export class PurgatoryTables {
     return { active, soft, states, pullRequests, placeholders };
   }
 
+  /** See `Store.waitingAges`. */
+  async waitingAges(): ReturnType<Store["waitingAges"]> {
+    const row = (await this.#reader.rows(`SELECT
+      (SELECT min(first_entered_at) FROM waiting_announcements WHERE phase = 'active'),
+      (SELECT min(first_entered_at) FROM waiting_announcements WHERE phase = 'soft'),
+      (SELECT min(first_entered_at) FROM waiting_states),
+      (SELECT min(first_entered_at) FROM waiting_pull_requests),
+      (SELECT min(first_entered_at) FROM placeholders),
+      (SELECT count(*) FROM expired_ids),
+      (SELECT count(*) FROM dirty_repositories)`))[0]!;
+    const time = (index: number) => row[index] === null ? undefined : Number(row[index]);
+    return {
+      active: time(0),
+      soft: time(1),
+      states: time(2),
+      pullRequests: time(3),
+      placeholders: time(4),
+      expiredIds: Number(row[5]),
+      dirty: Number(row[6]),
+    };
+  }
+
   /** See `Store.waitingAnnouncementsOf`. */
   async waitingAnnouncementsOf(owner: string): Promise<number> {
     const sql = "SELECT count(*) FROM waiting_announcements WHERE phase = 'active' AND owner = ?";

@@ -195,6 +195,19 @@ export interface Store extends SyncStore, RefusedStore {
     readonly pullRequests: number;
     readonly placeholders: number;
   }>;
+  /**
+   * When the oldest entry of each sort first entered (ms), how many expired ids are remembered, and how
+   * many repositories are marked dirty. Reads every entry: for metrics, not for decisions.
+   */
+  waitingAges(): Promise<{
+    readonly active: number | undefined;
+    readonly soft: number | undefined;
+    readonly states: number | undefined;
+    readonly pullRequests: number | undefined;
+    readonly placeholders: number | undefined;
+    readonly expiredIds: number;
+    readonly dirty: number;
+  }>;
   /** Number of active waiting announcements of one author. */
   waitingAnnouncementsOf(owner: string): Promise<number>;
   /** Number of placeholders with a ref in one repository. */

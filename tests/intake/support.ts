@@ -1,5 +1,6 @@
 import { Intake, type Want } from "../../lib/intake/mod.ts";
 import { eventHash, type NostrEvent } from "../../lib/nostr/mod.ts";
+import { noPurgatoryMetrics } from "../../lib/observe/mod.ts";
 import type { CurationRules } from "../../lib/policy/mod.ts";
 import { Pins, release, type ReleaseParts, startPurgatory, Sweep } from "../../lib/purgatory/mod.ts";
 import { openStore, type Store } from "../../lib/store/mod.ts";
@@ -143,7 +144,7 @@ export async function bench(
     pins: new Pins(),
     clock,
     notify: (each) => notified.push(each),
-    counters: { released() {}, expired() {}, stored() {} },
+    counters: noPurgatoryMetrics,
     log,
   };
   const intake = new Intake({

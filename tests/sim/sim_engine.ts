@@ -1,6 +1,6 @@
 import { Intake } from "../../lib/intake/mod.ts";
 import { type NostrEvent, serialiseEvent, ZERO_OID } from "../../lib/nostr/mod.ts";
-import type { Logger } from "../../lib/observe/mod.ts";
+import { type Logger, noPurgatoryMetrics } from "../../lib/observe/mod.ts";
 import { type CurationRules, DURATION } from "../../lib/policy/mod.ts";
 import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from "../../lib/purgatory/mod.ts";
 import { createRelay, type Relay } from "../../lib/relay/mod.ts";
@@ -77,7 +77,7 @@ export async function startEngine(input: EngineParts): Promise<SimEngine> {
     pins: new Pins(),
     clock,
     notify: (event) => relay.publish(event, serialiseEvent(event)),
-    counters: { released() {}, expired() {}, stored() {} },
+    counters: noPurgatoryMetrics,
     log: input.log,
   };
   let following: SyncEngine | undefined;

@@ -1,6 +1,7 @@
 import { createGit, Repositories } from "../../lib/git/mod.ts";
 import { type AdmitAnswer, Intake, noRejectedMetrics, type Want } from "../../lib/intake/mod.ts";
 import { createVerifier, type NostrEvent } from "../../lib/nostr/mod.ts";
+import { createMetrics, type Metrics } from "../../lib/observe/mod.ts";
 import type { CurationRules } from "../../lib/policy/mod.ts";
 import {
   ContributionGate,
@@ -40,6 +41,8 @@ export interface Engine {
   readonly parts: ReleaseParts;
   readonly locks: KeyedLock;
   readonly rules: CurationRules;
+  /** Metrics of purgatory; nothing else reports to them. */
+  readonly metrics: Metrics;
   /** Every event subscribers were told about, in order. */
   readonly notified: NostrEvent[];
   /** What intake asked to be fetched, in order. */
@@ -122,6 +125,18 @@ export async function engineIn(
       unclaimedMs: options.contributions?.unclaimedMs ?? 1_200_000,
       idle: new IdleContributions(),
     };
+    const metrics = createMetrics({
+      version: "0",
+      commit: "unknown",
+      clock,
+      topRepos: 0,
+      abuseThreshold: 0,
+      log: silentLog,
+    });
+    metrics.observe({
+      waitingCounts: () => store.waitingCounts(),
+      waitingAges: () => store.waitingAges(),
+    });
     const parts: ReleaseParts = {
       ...(options.contributions && { contributions: offered }),
       store,
@@ -129,7 +144,7 @@ export async function engineIn(
       pins: new Pins(),
       clock,
       notify: (event) => notified.push(event),
-      counters: { released() {}, expired() {}, stored() {} },
+      counters: metrics.purgatory,
       log: silentLog,
     };
     const intake: Intake = new Intake({
@@ -167,6 +182,7 @@ export async function engineIn(
       parts,
       locks,
       rules: curation,
+      metrics,
       notified,
       wants,
       handedOver,

@@ -1,3 +1,4 @@
+import { noPurgatoryMetrics } from "../../lib/observe/mod.ts";
 import { createGit, Repositories } from "../../lib/git/mod.ts";
 import { Intake, noRejectedMetrics } from "../../lib/intake/mod.ts";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
@@ -113,7 +114,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
     pins: new Pins(),
     clock,
     notify: (event) => notified.push(event),
-    counters: { released() {}, expired() {}, stored() {} },
+    counters: noPurgatoryMetrics,
     log,
   };
   let engine: SyncEngine | undefined;
