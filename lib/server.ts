@@ -21,7 +21,7 @@ import {
 } from "./http/mod.ts";
 import { importLegacyRejected, Intake } from "./intake/mod.ts";
 import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
-import { createMetrics, type Logger, type Metrics, noMetrics } from "./observe/mod.ts";
+import { createMetrics, type Job, type Logger, type Metrics, noMetrics, runJob } from "./observe/mod.ts";
 import { curationRules, DURATION } from "./policy/mod.ts";
 import {
   gates,
@@ -37,7 +37,7 @@ import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
 import { statusReader } from "./status.ts";
 import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
-import { type Clock, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
+import { type Clock, diskSpace, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
 
 const VERIFY_WORKERS = 2;
 const MEBIBYTE = 1 << 20;
@@ -104,15 +104,6 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const config = withBoundPort(input.config, listener.port);
   const address = formatAddress({ ...config.bindAddress, port: listener.port });
 
-  const store = await openStore({
-    backend: config.databaseBackend,
-    location: resolve(databasePath(config)),
-    clock,
-    limits: config,
-    log: log.target("db"),
-  });
-  // Requests in flight may read until the last of them has been answered.
-  cleanUp.push(() => store.close(), closeListener);
   const metrics = !config.metricsEnabled ? noMetrics() : createMetrics({
     version: PROGRAM_VERSION,
     commit: PROGRAM_COMMIT ?? await headCommit(git, resolve(import.meta.dirname ?? ".", "../.git")) ??
@@ -123,6 +114,16 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     logIp: config.logIp,
     log: log.target("http"),
   });
+  const store = await openStore({
+    backend: config.databaseBackend,
+    location: resolve(databasePath(config)),
+    clock,
+    limits: config,
+    log: log.target("db"),
+    metrics: metrics.store,
+  });
+  // Requests in flight may read until the last of them has been answered.
+  cleanUp.push(() => store.close(), closeListener);
   const repositories = new Repositories({ git, gitDataPath, random, clock, log: log.target("git") });
   const verifier = createVerifier({ workers: VERIFY_WORKERS, log: log.target("relay") });
   cleanUp.push(() => verifier.close());
@@ -156,6 +157,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     openGraspLists: config.openGraspLists,
     intakeCounters: metrics.intake,
     rejectedCounters: metrics.rejected,
+    runJob: (job, work) => runJob(metrics.jobs, clock, job, work),
     refusedLifetimes,
     handOver: (event) => late.replication?.hunt.handOver(event),
     wanted: (want) => late.replication?.sync?.fetchWanted(want),
@@ -192,19 +194,24 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await contributions?.start(gitHttp);
   const stopping = new AbortController();
   const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);
+  const measured = <T>(job: Job, work: () => Promise<T>) => runJob(metrics.jobs, clock, job, work);
   const jobs = [
-    repeat(clock, DURATION.sweepMs, stopping.signal, () => sweep.expire()),
-    repeat(clock, DURATION.pruneMs, stopping.signal, () => sweep.prune()),
+    repeat(clock, DURATION.sweepMs, stopping.signal, () => measured("purgatory_sweep", () => sweep.expire())),
+    repeat(clock, DURATION.pruneMs, stopping.signal, () => measured("expired_events", () => sweep.prune())),
     intake.upkeep(stopping.signal),
     metrics.start(stopping.signal),
   ];
-  await sweep.prune();
+  await measured("expired_events", () => sweep.prune());
   metrics.observe({
     waitingCounts: () => store.waitingCounts(),
     waitingAges: () => store.waitingAges(),
     storedEvents: () => store.count([{ tags: new Map() }]),
     repositories: () => repositories.count,
     contributions: () => repositories.contributionCount,
+    disk: async () => ({
+      git: await diskSpace(gitDataPath),
+      ...(relayDataPath !== undefined && { relay: await diskSpace(relayDataPath) }),
+    }),
     rejectedCounts: () => intake.rejectedCounts(),
     gitProcesses: () => gitHttp.load(),
   });

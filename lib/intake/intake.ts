@@ -7,7 +7,7 @@ import {
   parseEvent,
   refuse,
 } from "../nostr/mod.ts";
-import type { PurgatoryType, RejectedCounts } from "../observe/mod.ts";
+import type { Job, PurgatoryType, RejectedCounts } from "../observe/mod.ts";
 import { IN_PURGATORY_MESSAGE } from "../policy/mod.ts";
 import { repeat } from "../world/mod.ts";
 import { type AdmitResult, invalid, judge, judged, type Judgement, messageOf } from "./judge.ts";
@@ -77,15 +77,16 @@ export class Intake {
   /** Sweeps the memory of refused events, at once and regularly, until `signal` aborts. */
   async upkeep(signal: AbortSignal): Promise<void> {
     const { clock, memory } = this.#parts;
-    const guarded = async (sweep: () => Promise<void>) => {
+    const runJob = this.#parts.runJob ?? ((_, work) => work());
+    const guarded = async (job: Job, sweep: () => Promise<void>) => {
       try {
-        await sweep();
+        await runJob(job, sweep);
       } catch (error) {
         this.#parts.log.warn("refused events could not be swept", { error: String(error) });
       }
     };
-    const sweepWhole = () => guarded(() => memory.sweepWhole());
-    const sweepIds = () => guarded(() => memory.sweepIds());
+    const sweepWhole = () => guarded("rejected_hot", () => memory.sweepWhole());
+    const sweepIds = () => guarded("rejected_cold", () => memory.sweepIds());
     await sweepWhole();
     await sweepIds();
     await Promise.all([

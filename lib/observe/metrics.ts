@@ -17,6 +17,8 @@ import {
 } from "./metrics_groups.ts";
 import { labelText } from "./metrics_labels.ts";
 import { LoopLag } from "./metrics_lag.ts";
+import type { JobGroup, StoreGroup } from "./metrics_operation.ts";
+import { jobGroup, noJobMetrics, noStoreMetrics, storeGroup } from "./metrics_operation_group.ts";
 import type { PurgatoryGroup } from "./metrics_purgatory.ts";
 import { noPurgatoryMetrics, purgatoryGroup } from "./metrics_purgatory_group.ts";
 import type { MetricSources } from "./metrics_sources.ts";
@@ -27,6 +29,15 @@ import { TrafficTally } from "./metrics_traffic.ts";
 export type { AddressDisplay } from "./metrics_addresses.ts";
 export type { GitGroup, HttpGroup, IntakeGroup, RelayGroup } from "./metrics_groups.ts";
 export type { HttpRoute } from "./metrics_labels.ts";
+export type {
+  DiskSpace,
+  Job,
+  JobGroup,
+  StoreGroup,
+  StoreOperation,
+  VolumeSpace,
+} from "./metrics_operation.ts";
+export { noStoreMetrics } from "./metrics_operation_group.ts";
 export type {
   PurgatoryEntryType,
   PurgatoryGroup,
@@ -71,6 +82,8 @@ export interface Metrics {
   readonly sync: SyncGroup;
   readonly rejected: RejectedGroup;
   readonly hunt: HuntGroup;
+  readonly store: StoreGroup;
+  readonly jobs: JobGroup;
   /** Says where gauges read their values; may be called more than once. */
   observe(sources: MetricSources): void;
   /** Measures the event-loop lag until `signal` aborts; resolves then. */
@@ -107,6 +120,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     sync: syncGroup(families, attempts),
     rejected: rejectedGroup(families),
     hunt: huntGroup(families),
+    store: storeGroup(families),
+    jobs: jobGroup(families),
     observe: (sources) => gauges.observe(sources),
     start: (signal) => lag.run(signal),
     render: shared(clock, async () => {
@@ -159,6 +174,8 @@ export function noMetrics(): Metrics {
       invalidated: nothing,
     },
     hunt: { fetch: nothing, hunt: nothing, urlSkipped: nothing },
+    store: noStoreMetrics,
+    jobs: noJobMetrics,
     observe: nothing,
     start: () => Promise.resolve(),
     render: () => Promise.resolve({ contentType: Registry.PROMETHEUS_CONTENT_TYPE, body: "" }),

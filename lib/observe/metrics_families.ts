@@ -8,6 +8,7 @@ import {
   SENT_TYPES,
   STATUS_CLASSES,
 } from "./metrics_labels.ts";
+import { operationFamilies } from "./metrics_operation.ts";
 import { purgatoryFamilies } from "./metrics_purgatory.ts";
 import { huntFamilies, rejectedFamilies, syncFamilies } from "./metrics_sync_families.ts";
 
@@ -31,6 +32,7 @@ export function createFamilies() {
     ...syncFamilies(define),
     ...rejectedFamilies(define),
     ...huntFamilies(define),
+    ...operationFamilies(define),
     ...processFamilies(define),
   };
 }

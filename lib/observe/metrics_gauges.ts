@@ -4,6 +4,7 @@ import type { ConnectionTracker } from "./metrics_addresses.ts";
 import type { Families } from "./metrics_families.ts";
 import type { SubscriptionSum } from "./metrics_groups.ts";
 import type { LoopLag } from "./metrics_lag.ts";
+import { type DiskSpace, VOLUMES } from "./metrics_operation.ts";
 import { type MetricSources, SourceReader, type WaitingAges, type WaitingSizes } from "./metrics_sources.ts";
 import type { AttemptTally } from "./metrics_attempts.ts";
 import { setPlain, SyncGauges } from "./metrics_sync_gauges.ts";
@@ -22,6 +23,7 @@ export interface GaugeInputs {
 }
 
 const STORED_EVENTS_EVERY_MS = 60_000;
+const DISK_EVERY_MS = 60_000;
 const WAITING_AGES_EVERY_MS = 10_000;
 /** Sorts of entries as their sources and as their metrics call them. */
 const ENTRY_TYPES = {
@@ -39,6 +41,7 @@ export class Gauges {
   readonly #startedAt: number;
   readonly #waiting: SourceReader<WaitingSizes>;
   readonly #ages: SourceReader<WaitingAges>;
+  readonly #disk: SourceReader<DiskSpace>;
   readonly #stored: SourceReader<number>;
   readonly #repositories: SourceReader<number>;
   readonly #sync: SyncGauges;
@@ -51,6 +54,7 @@ export class Gauges {
     this.#startedAt = clock.now();
     this.#waiting = new SourceReader("ngit_purgatory_entries", 0, clock, log);
     this.#ages = new SourceReader("ngit_purgatory_oldest_entry_seconds", WAITING_AGES_EVERY_MS, clock, log);
+    this.#disk = new SourceReader("ngit_disk_free_bytes", DISK_EVERY_MS, clock, log);
     this.#stored = new SourceReader("ngit_db_events", STORED_EVENTS_EVERY_MS, clock, log);
     this.#repositories = new SourceReader("ngit_repositories_total", 0, clock, log);
     this.#sync = new SyncGauges(inputs);
@@ -65,10 +69,11 @@ export class Gauges {
   async collect(): Promise<void> {
     this.#fromMemory();
     const { families } = this.#inputs;
-    const { waitingCounts, waitingAges, storedEvents, repositories } = this.#sources;
+    const { waitingCounts, waitingAges, storedEvents, repositories, disk } = this.#sources;
     await Promise.all([
       this.#waiting.read(waitingCounts).then((counts) => this.#setEntries(counts)),
       this.#ages.read(waitingAges).then((ages) => this.#setAges(ages)),
+      this.#disk.read(disk).then((space) => this.#setDisk(space)),
       this.#stored.read(storedEvents).then((count) => setPlain(families.dbEvents, count)),
       this.#sync.collect(this.#sources),
       this.#repositories.read(repositories).then((count) => setPlain(families.repositories, count)),
@@ -109,6 +114,18 @@ export class Gauges {
     purgatoryEntries.reset();
     if (!counts) return;
     for (const sort of SORTS) purgatoryEntries.set({ type: ENTRY_TYPES[sort] }, counts[sort]);
+  }
+
+  #setDisk(space: DiskSpace | undefined): void {
+    const { diskFree, diskTotal } = this.#inputs.families;
+    diskFree.reset();
+    diskTotal.reset();
+    for (const volume of VOLUMES) {
+      const found = space?.[volume];
+      if (!found) continue;
+      diskFree.set({ volume }, found.free);
+      diskTotal.set({ volume }, found.total);
+    }
   }
 
   #setAges(ages: WaitingAges | undefined): void {

@@ -1,5 +1,6 @@
 import type { Clock } from "../world/mod.ts";
 import type { Logger } from "./log.ts";
+import type { DiskSpace } from "./metrics_operation.ts";
 import type { HuntGauges, NaughtyGauge, RejectedType, RelayGauges } from "./metrics_sync.ts";
 
 /** State that lives elsewhere and is read when metrics are rendered; may be given piece by piece. */
@@ -10,6 +11,8 @@ export interface MetricSources {
   readonly waitingAges?: () => Promise<WaitingAges>;
   /** Number of stored events; asked at most once a minute. */
   readonly storedEvents?: () => number | Promise<number>;
+  /** Space on disk; asked at most once a minute. */
+  readonly disk?: () => Promise<DiskSpace>;
   /** Repositories on disk, from memory. */
   readonly repositories?: () => number | Promise<number>;
   /** Contributors' repositories on disk, from memory; without it there are none. */

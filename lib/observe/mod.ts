@@ -4,4 +4,5 @@ export * from "./log.ts";
 export * from "./log_filter.ts";
 export * from "./logger.ts";
 export * from "./metrics.ts";
+export * from "./run_job.ts";
 export type * from "./metrics_sync.ts";

@@ -1,5 +1,5 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
-import type { Logger } from "../observe/mod.ts";
+import type { Logger, StoreGroup, StoreOperation } from "../observe/mod.ts";
 import { type Clock, nowSeconds } from "../world/mod.ts";
 import type { Database } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";
@@ -40,6 +40,7 @@ export interface StoreParts {
   readonly clock: Clock;
   readonly limits: FilterLimits;
   readonly log: Logger;
+  readonly metrics: StoreGroup;
 }
 
 /** The {@link Store} on a libSQL database: reads go straight to it, writes through the writer. */
@@ -76,12 +77,14 @@ export class LibsqlStore implements Store {
   /** See `Store.query`. */
   async query(filters: readonly Filter[]): Promise<QueryResult> {
     const { database, limits, clock } = this.#parts;
-    return { events: await queryTexts(database, filters, limits, nowSeconds(clock)) };
+    const texts = queryTexts(database, filters, limits, nowSeconds(clock));
+    return { events: await this.#timed("read", texts) };
   }
 
   /** See `Store.count`. */
   async count(filters: readonly Filter[]): Promise<number> {
-    return await countEvents(this.#parts.database, filters, nowSeconds(this.#parts.clock));
+    const { database, clock } = this.#parts;
+    return await this.#timed("count", countEvents(database, filters, nowSeconds(clock)));
   }
 
   /** See `Store.items`. */
@@ -115,7 +118,7 @@ export class LibsqlStore implements Store {
 
   /** See `Store.readIdentifier`. */
   async readIdentifier(identifier: string): Promise<IdentifierRows> {
-    return await this.#purgatory.readIdentifier(identifier);
+    return await this.#timed("read", this.#purgatory.readIdentifier(identifier));
   }
 
   /** See `Store.waitingKind`. */
@@ -211,7 +214,8 @@ export class LibsqlStore implements Store {
   /** See `Store.pruneExpired`. */
   async pruneExpired(now: number): Promise<number> {
     const args = [BigInt(Math.floor(now))];
-    return await this.#parts.writer.run([{ sql: "DELETE FROM expired_ids WHERE until <= ?", args }]);
+    const sql = "DELETE FROM expired_ids WHERE until <= ?";
+    return await this.#timed("delete", this.#parts.writer.run([{ sql, args }]));
   }
 
   /** See `SyncStore.eventsOfKinds`. */
@@ -265,17 +269,17 @@ export class LibsqlStore implements Store {
 
   /** See `RefusedStore.sweepWhole`. */
   async sweepWhole(now: number): Promise<Readonly<Record<RefusedType, number>>> {
-    return await this.#refused.sweepWhole(now);
+    return await this.#timed("delete", this.#refused.sweepWhole(now));
   }
 
   /** See `RefusedStore.sweepRefused`. */
   async sweepRefused(now: number): Promise<Readonly<Record<RefusedType, number>>> {
-    return await this.#refused.sweepRefused(now);
+    return await this.#timed("delete", this.#refused.sweepRefused(now));
   }
 
   /** See `Store.commit`. */
   async commit(changes: Changes): Promise<readonly InsertVerdict[]> {
-    return await this.#parts.writer.submit(changes);
+    return await this.#timed("write", this.#parts.writer.submit(changes));
   }
 
   /** See `Store.watch`. */
@@ -292,5 +296,15 @@ export class LibsqlStore implements Store {
   async close(): Promise<void> {
     await this.#parts.writer.close();
     await this.#parts.database.close();
+  }
+
+  async #timed<T>(operation: StoreOperation, work: Promise<T>): Promise<T> {
+    const { clock, metrics } = this.#parts;
+    const startedAt = clock.monotonic();
+    try {
+      return await work;
+    } finally {
+      metrics.operation(operation, (clock.monotonic() - startedAt) / 1000);
+    }
   }
 }

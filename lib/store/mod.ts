@@ -1,5 +1,5 @@
 /** The store: events served, and purgatory, in one libSQL database. */
-import type { Logger } from "../observe/mod.ts";
+import { type Logger, noStoreMetrics, type StoreGroup } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { Database, type Statement } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";
@@ -30,6 +30,7 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly limits: FilterLimits;
   readonly log: Logger;
+  readonly metrics?: StoreGroup;
   /** For tests: what production never changes. */
   readonly internals?: {
     /** Hold the file against other processes (true). */
@@ -62,7 +63,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     log,
     ...(memory && { afterInsert: dropOldest(internals?.maxMemoryEvents ?? MAX_MEMORY_EVENTS) }),
   });
-  return new LibsqlStore({ database, writer, clock, limits, log });
+  return new LibsqlStore({
+    database,
+    writer,
+    clock,
+    limits,
+    log,
+    metrics: options.metrics ?? noStoreMetrics,
+  });
 }
 
 function dropOldest(limit: number): Statement {

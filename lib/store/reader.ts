@@ -1,5 +1,5 @@
 import type { ResultSet, Row } from "@libsql/client";
-import type { Logger } from "../observe/mod.ts";
+import type { Logger, PurgatoryEntryType, StoreGroup } from "../observe/mod.ts";
 import { type Clock, nowSeconds } from "../world/mod.ts";
 import type { Database, SqlValue, Statement } from "./database.ts";
 import type { DamagedRow, ReadRows } from "./waiting_rows.ts";
@@ -8,12 +8,21 @@ import type { Writer } from "./writer.ts";
 /** Condition on `expires_at`, with the present ({@link Reader.now}) as its one argument (NIP-40). */
 export const UNEXPIRED = "(expires_at IS NULL OR expires_at > ?)";
 
+/** Tables of purgatory by what their rows are. */
+const ENTRY_TABLES: Readonly<Partial<Record<DamagedRow["table"], PurgatoryEntryType>>> = {
+  waiting_announcements: "announcement",
+  waiting_states: "state",
+  waiting_pull_requests: "pr",
+  placeholders: "placeholder",
+};
+
 /** What a {@link Reader} needs. */
 export interface ReaderParts {
   readonly database: Database;
   readonly writer: Writer;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: StoreGroup;
 }
 
 /** Reads typed rows, and moves those that are damaged to quarantine. */
@@ -57,19 +66,21 @@ export class Reader {
   }
 
   async #quarantine({ table, row, json, reason }: DamagedRow): Promise<void> {
-    const { writer, log, clock } = this.#parts;
+    const { writer, log, clock, metrics } = this.#parts;
     log.error("a damaged database row was moved to quarantine", { table, reason, row: Number(row) });
     // The text is compared too: the row may have been replaced by a good one since it was read.
     const where = `FROM ${table} WHERE ${table === "events" ? "seq" : "rowid"} = ?1 AND json = ?2`;
     const at = BigInt(Math.floor(clock.now()));
     try {
-      await writer.run([
+      const moved = await writer.run([
         {
           sql: `INSERT INTO quarantine (source, reason, at, json) SELECT ?3, ?4, ?5, json ${where}`,
           args: [row, json, table, reason, at],
         },
         { sql: `DELETE ${where}`, args: [row, json] },
       ]);
+      const type = ENTRY_TABLES[table];
+      if (type && moved > 0) metrics.corrupt(type);
     } catch (cause) {
       log.warn("a damaged row stays where it is", { table, cause: String(cause) });
     }

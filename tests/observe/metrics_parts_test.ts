@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createMetrics, noMetrics } from "../../lib/observe/metrics.ts";
+import { runJob } from "../../lib/observe/run_job.ts";
 import { TrafficTally } from "../../lib/observe/metrics_traffic.ts";
 import { eventually } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -180,4 +181,17 @@ Deno.test("two servers in one process count apart, and disabled metrics collect 
   off.relay.connectionOpened("192.0.2.1");
   await off.start(new AbortController().signal);
   assert.equal((await off.render()).body, "");
+});
+
+Deno.test("a job is counted by how it ended, and its last success keeps its time", async () => {
+  const { metrics, clock, scrape } = setup();
+  const run = (work: () => Promise<void>) => runJob(metrics.jobs, clock, "purgatory_sweep", work);
+  await run(() => clock.advance(2_000));
+  const succeededAt = clock.now() / 1000;
+  await assert.rejects(run(() => Promise.reject(new Error("broken"))), /broken/);
+  const series = await scrape();
+  assert.equal(series.get('ngit_job_runs_total{job="purgatory_sweep",result="success"}'), 1);
+  assert.equal(series.get('ngit_job_runs_total{job="purgatory_sweep",result="failure"}'), 1);
+  assert.equal(series.get('ngit_job_last_success_timestamp_seconds{job="purgatory_sweep"}'), succeededAt);
+  assert.equal(series.get('ngit_job_duration_seconds{job="purgatory_sweep"}'), 0);
 });

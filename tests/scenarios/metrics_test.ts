@@ -74,6 +74,25 @@ Deno.test("M-11 a server started from a working copy names the commit it stands 
     match(build ?? "", new RegExp(`commit="${commit}"`));
   }));
 
+Deno.test("database, disk and jobs of a running server are measured", () =>
+  scene(async (stage) => {
+    await hosted(stage, "measured");
+    await stage.relay.query({ kinds: [30617] });
+    const samples = await scrape(stage);
+    const value = (name: string) => samples.get(name) ?? 0;
+    for (const op of ["read", "write", "delete"]) {
+      ok(value(`ngit_db_query_duration_seconds_count{op="${op}"}`) > 0, op);
+    }
+    for (const volume of ["git", "relay"]) {
+      const free = value(`ngit_disk_free_bytes{volume="${volume}"}`);
+      ok(free > 0 && free < value(`ngit_disk_total_bytes{volume="${volume}"}`), volume);
+    }
+    for (const job of ["expired_events", "rejected_hot", "rejected_cold"]) {
+      ok(value(`ngit_job_runs_total{job="${job}",result="success"}`) > 0, job);
+      ok(value(`ngit_job_last_success_timestamp_seconds{job="${job}"}`) > 1.7e9, job);
+    }
+  }));
+
 Deno.test("M-7 M-10 H-40 bytes of a push are counted once, and repositories without a walk", () =>
   scene(async (stage) => {
     const repository = await hosted(stage, "bytes");

@@ -1,0 +1,28 @@
+import type { Families } from "./metrics_families.ts";
+import { amount } from "./metrics_labels.ts";
+import type { JobGroup, StoreGroup } from "./metrics_operation.ts";
+
+/** The store's counters. */
+export function storeGroup(families: Families): StoreGroup {
+  return {
+    operation: (op, seconds) => families.dbSeconds.observe({ op }, amount(seconds)),
+    corrupt: (type) => families.purgatoryRemoved.inc({ type, reason: "corrupt" }),
+  };
+}
+
+/** The counters of regular jobs. */
+export function jobGroup(families: Families): JobGroup {
+  return {
+    ran(job, result, seconds, at) {
+      families.jobRuns.inc({ job, result });
+      families.jobSeconds.set({ job }, amount(seconds));
+      if (result === "success") families.jobLastSuccess.set({ job }, amount(at) / 1000);
+    },
+  };
+}
+
+/** Counts nothing. */
+export const noStoreMetrics: StoreGroup = { operation() {}, corrupt() {} };
+
+/** Counts nothing. */
+export const noJobMetrics: JobGroup = { ran() {} };
