@@ -110,3 +110,22 @@ Deno.test("P-96 removals are counted by reason: deletion, withdrawal, surplus", 
       "repositories_deleted_total{reason=service_change,result=removed}": 1,
     });
   }));
+
+Deno.test("M-17 remembered announcements and states are counted apart", () =>
+  engine(async (world) => {
+    const { clock, intake, metrics, sync } = world;
+    metrics.observe({ rejectedCounts: () => intake.rejectedCounts() });
+    const stranger = newSigner();
+    for (const n of ["1", "2"]) {
+      await sync(declare(stranger, `orphan-${n}`, { "refs/heads/main": n.repeat(40) }));
+    }
+    await sync(announce(stranger, "other", { domain: "elsewhere.example" }));
+    clock.jump(10_000);
+    const series = seriesOf((await metrics.render()).body);
+    const sizes = ["hot_cache", "cold_index"].map((memory) =>
+      ["announcement", "state"].map((type) =>
+        series.get(`ngit_sync_rejected_${memory}_current{event_type="${type}"}`)
+      )
+    );
+    deepStrictEqual(sizes, [[1, 2], [1, 2]]);
+  }));
