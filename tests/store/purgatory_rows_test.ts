@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
+import { noStoreMetrics } from "../../lib/observe/mod.ts";
 import type { WaitingAnnouncement, WaitingState } from "../../lib/store/mod.ts";
 import { event, filter, ids, key, NOW_MS, open, put, withDirectory, withMemory } from "./fixtures.ts";
 
@@ -171,7 +172,9 @@ Deno.test("P-90 damaged rows are quarantined with a reason and logged, the other
     await client.execute("UPDATE events SET json = 'null'");
     client.close();
 
-    const { store, log } = await open(path);
+    const corrupt: string[] = [];
+    const metrics = { ...noStoreMetrics, corrupt: (type: string) => corrupt.push(type) };
+    const { store, log } = await open(path, { metrics });
     const pending = await store.pendingAtStart();
     assert.deepEqual(pending.announcements, [announcement("d")]);
     assert.deepEqual(pending.states, [state("a"), state("c")]);
@@ -181,6 +184,7 @@ Deno.test("P-90 damaged rows are quarantined with a reason and logged, the other
     // The odd phase is not among the active ones; reading its identifier finds it.
     assert.deepEqual((await store.readIdentifier("c")).waitingAnnouncements, []);
     assert.deepEqual(await put(store, served), ["stored"]);
+    assert.deepEqual(corrupt, ["announcement", "announcement", "state", "announcement"]);
     await store.close();
 
     const again = createClient({ url: `file:${path}` });
