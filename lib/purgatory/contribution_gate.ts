@@ -148,7 +148,7 @@ export class ContributionGate implements PushGate {
     try {
       await this.#locks.run([repository.identifier, ...ids.map(pullRequestLock)], async () => {
         for (const command of applied) await this.#settleRef(repository, command);
-        await serveContributions(this.#parts, repository, await this.#completed(repository));
+        await serveContributions(this.#parts, repository, await this.#completed(repository), "push");
         await tidyContribution(this.#parts, repository, 1);
       });
     } finally {

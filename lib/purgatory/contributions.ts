@@ -7,6 +7,7 @@ import {
   parsePullRequest,
   type PullRequest,
 } from "../nostr/mod.ts";
+import type { ReleaseVia } from "../observe/mod.ts";
 import { Authority, type IdentifierView, relevantOwners, servedView } from "../policy/mod.ts";
 import type { DirtyMark, RepositoryKey } from "../store/mod.ts";
 import type { ReleaseParts } from "./ports.ts";
@@ -82,8 +83,9 @@ export async function serveContributions(
   parts: ReleaseParts,
   source: RepositoryRef,
   pullRequests: readonly PullRequest[],
+  via: ReleaseVia,
 ): Promise<void> {
-  const { store, counters, notify, log } = parts;
+  const { store, clock, counters, notify, log } = parts;
   for (const pullRequest of pullRequests) {
     const { event } = pullRequest;
     const { placed, failed } = await mirror(parts, source, pullRequest);
@@ -97,7 +99,10 @@ export async function serveContributions(
       putDirty: marks(parts, failed),
     });
     if (verdict !== "stored") continue;
-    counters.released("pr", waiting?.source ?? "direct");
+    if (waiting) {
+      counters.released("pr", waiting.source);
+      counters.waited("pr", via, (clock.now() - waiting.firstEnteredAt) / 1000);
+    }
     counters.stored(event.kind);
     log.info("pull request released", {
       repo: source.identifier,

@@ -97,7 +97,10 @@ async function serveArrived(parts: ReleaseParts, locks: KeyedLock): Promise<void
       try {
         const present = await repositories.present(source, [pullRequest.commit]);
         if (present.get(pullRequest.commit) !== "commit") continue;
-        await locks.run([source.identifier], () => serveContributions(parts, source, [pullRequest]));
+        await locks.run(
+          [source.identifier],
+          () => serveContributions(parts, source, [pullRequest], "startup"),
+        );
       } catch (error) {
         log.error("a contribution could not be served at start", {
           event_id: event.id,

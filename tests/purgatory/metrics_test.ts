@@ -4,6 +4,7 @@ import { seriesOf } from "../observe/exposition.ts";
 import { DOMAIN, type Engine, engine } from "../support/engine.ts";
 import { commitFile, newWorkTree, refsOf } from "../support/git_client.ts";
 import { announce, declare, newSigner } from "../support/keys.ts";
+import { contributing, offer, placeOf, propose } from "./contribution_support.ts";
 
 const MINUTE = 60_000;
 const PREFIX = "ngit_purgatory_";
@@ -109,6 +110,19 @@ Deno.test("P-96 removals are counted by reason: deletion, withdrawal, surplus", 
       "removed_total{reason=service_change,type=state}": 1,
       "repositories_deleted_total{reason=service_change,result=removed}": 1,
     });
+  }));
+
+Deno.test("P-96 a pull request released below /prs/ counts when it waited, not when its commit came first", () =>
+  contributing(async (world, { signer, work, commit }) => {
+    const [waits, comesLater] = [propose(signer, commit), propose(signer, commit, { content: "second" })];
+    await world.submit(waits);
+    deepStrictEqual(await changes(world, () => offer(world, work, placeOf(signer), waits.id, commit)), {
+      "released_total{source=direct,type=pr}": 1,
+      "wait_seconds_count{type=pr,via=push}": 1,
+    });
+    await offer(world, work, placeOf(signer), comesLater.id, commit);
+    deepStrictEqual(await changes(world, () => world.submit(comesLater)), {});
+    ok(await world.isServed(comesLater.id));
   }));
 
 Deno.test("M-17 remembered announcements and states are counted apart", () =>
