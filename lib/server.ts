@@ -104,10 +104,11 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const config = withBoundPort(input.config, listener.port);
   const address = formatAddress({ ...config.bindAddress, port: listener.port });
 
+  const workingCopy = resolve(import.meta.dirname ?? ".", "../.git");
+  const commit = PROGRAM_COMMIT ?? await headCommit(git, workingCopy) ?? "unknown";
   const metrics = !config.metricsEnabled ? noMetrics() : createMetrics({
     version: PROGRAM_VERSION,
-    commit: PROGRAM_COMMIT ?? await headCommit(git, resolve(import.meta.dirname ?? ".", "../.git")) ??
-      "unknown",
+    commit,
     clock,
     topRepos: config.metricsTopNRepos,
     abuseThreshold: config.metricsConnectionPerIpAbuseThreshold,
@@ -234,7 +235,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   cleanUp.push(() => replication.stop());
   const status = statusReader({
     version: PROGRAM_VERSION,
-    commit: PROGRAM_COMMIT,
+    commit,
     store,
     repositories,
     replication,
