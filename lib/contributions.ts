@@ -1,4 +1,4 @@
-import type { Config } from "./config/mod.ts";
+import type { LiveConfig } from "./config/mod.ts";
 import type { ContributionService, GitHttp, PushGate, Repositories } from "./git/mod.ts";
 import { addressKey } from "./observe/mod.ts";
 import type { CurationRules } from "./policy/mod.ts";
@@ -15,7 +15,7 @@ import type { KeyedLock } from "./world/mod.ts";
 
 /** What contributors' repositories are made of. */
 export interface ContributionInput {
-  readonly config: Config;
+  readonly live: LiveConfig;
   readonly parts: ReleaseParts;
   readonly locks: KeyedLock;
   readonly rules: CurationRules;
@@ -34,18 +34,20 @@ export interface ContributionParts {
 
 /** How contributors' repositories are offered; undefined when the operator does not. */
 export function contributionRules(
-  config: Config,
+  live: LiveConfig,
   rules: CurationRules,
   repositories: Repositories,
 ): ContributionRules | undefined {
-  if (!config.grasp06Enable) return undefined;
-  const caps = {
+  if (!live.view.grasp06Enable) return undefined;
+  const caps = live.derive((config) => ({
     maxTotalBytes: config.grasp06MaxTotalBytes,
     maxBytesPerSubmitter: config.grasp06MaxBytesPerSubmitter,
-  };
+  }));
   return {
     domain: rules.domain,
-    unclaimedMs: config.grasp06UnclaimedTtlSecs * 1000,
+    get unclaimedMs() {
+      return live.view.grasp06UnclaimedTtlSecs * 1000;
+    },
     idle: new IdleContributions(),
     usage: new ContributionUsage(caps, (repository) => repositories.bytes(repository)),
   };
@@ -53,24 +55,27 @@ export function contributionRules(
 
 /** Wires what serves contributors' repositories; undefined when they are not offered. */
 export function createContributions(input: ContributionInput): ContributionParts | undefined {
-  const { config, locks, rules, repositories, hasSpace } = input;
+  const { live, locks, rules, repositories, hasSpace } = input;
   const { contributions } = input.parts;
   if (!contributions) return undefined;
   const parts = { ...input.parts, contributions };
-  const rate = new PushRate(config.grasp06PushesPerMinute, parts.clock);
+  const rate = new PushRate(() => live.view.grasp06PushesPerMinute, parts.clock);
+  const limits = live.derive((config) => ({
+    maxRefsPerPush: config.grasp06MaxRefsPerPush,
+    maxPushBytes: config.grasp06MaxPushBytes,
+  }));
   const gate = new ContributionGate(parts, locks, {
     rules,
-    limits: {
-      maxRefsPerPush: config.grasp06MaxRefsPerPush,
-      maxPushBytes: config.grasp06MaxPushBytes,
-    },
+    limits,
     rate: { take: (client) => rate.take(addressKey(client)) },
     hasSpace,
   });
   return {
     gate,
     service: {
-      maxPushBytes: config.grasp06MaxPushBytes,
+      get maxPushBytes() {
+        return limits.maxPushBytes;
+      },
       released: (repository) => gate.released(repository),
     },
     start: async (gitHttp) => {

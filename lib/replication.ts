@@ -2,6 +2,7 @@ import {
   allowsPrivateAddresses,
   type Config,
   formatAddress,
+  type LiveConfig,
   PROGRAM_VERSION,
   type RelayKey,
 } from "./config/mod.ts";
@@ -27,7 +28,7 @@ const HOUR_MS = 3_600_000;
 
 /** What following other servers is made of. */
 export interface ReplicationParts {
-  readonly config: Config;
+  readonly live: LiveConfig;
   readonly key: RelayKey;
   readonly store: Store;
   readonly git: Git;
@@ -53,13 +54,12 @@ export interface Replication {
 
 /** Starts to follow other relays and to fetch missing git data, through one guarded network. */
 export function startReplication(parts: ReplicationParts): Replication {
-  const { config, key, store, clock, random, log, metrics } = parts;
+  const { live, key, store, clock, random, log, metrics } = parts;
+  const config = live.view;
   const allowPrivate = allowsPrivateAddresses(config);
-  const own = new OwnAddresses({
-    domain: config.domain,
-    aliases: config.domainAliases,
-    bindAddresses: [formatAddress(config.bindAddress)],
-  });
+  const own = live.memo(({ domain, domainAliases, bindAddress }) =>
+    new OwnAddresses({ domain, aliases: domainAliases, bindAddresses: [formatAddress(bindAddress)] })
+  );
   const userAgent = `ngit-grasp/${PROGRAM_VERSION}`;
   const network = createNetwork({
     allowPrivate,
@@ -75,7 +75,7 @@ export function startReplication(parts: ReplicationParts): Replication {
       log: log.target("sync"),
       subject,
     });
-  const isOwn = (url: string) => own.has(url);
+  const isOwn = (url: string) => own().has(url);
   const huntSettings = {
     enabled: config.syncEnable,
     maxConcurrentPerHost: config.syncGitMaxConcurrentPerHost,
@@ -91,14 +91,16 @@ export function startReplication(parts: ReplicationParts): Replication {
       ...parts,
       network,
       settings: huntSettings,
-      maxBytes: config.maxPushBytes,
+      get maxBytes() {
+        return config.maxPushBytes;
+      },
       userAgent,
     }),
     naughty: naughty("git host"),
     metrics: metrics.hunt,
     settings: huntSettings,
   });
-  const settings = syncSettings(config);
+  const settings = live.derive(syncSettings);
   const syncLog = log.target("sync");
   const sync = !config.syncEnable ? undefined : startSync({
     settings,

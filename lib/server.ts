@@ -4,6 +4,7 @@ import {
   databasePath,
   formatAddress,
   inRanges,
+  LiveConfig,
   PROGRAM_COMMIT,
   PROGRAM_VERSION,
   type RelayKey,
@@ -64,6 +65,8 @@ export interface RunningServer {
   readonly gitDataPath: string;
   /** Undefined with the memory backend. */
   readonly relayDataPath: string | undefined;
+  /** Applies the reloadable options of `config`; the others are those the server was started with. */
+  reconfigure(config: Config): void;
   /** Finishes what is in flight within the configured time, then closes everything. */
   stop(): Promise<void>;
 }
@@ -85,23 +88,26 @@ export async function startServer(input: ServerInput): Promise<RunningServer> {
 
 async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningServer> {
   const { clock, random, log } = input;
-  const { gitDataPath, relayDataPath, statePath } = await claimDirectories(input.config, cleanUp);
+  const live = new LiveConfig(input.config);
+  const config = live.view;
+  const { gitDataPath, relayDataPath, statePath } = await claimDirectories(config, cleanUp);
   const git = await createGit({
-    binary: input.config.gitBinary,
+    binary: config.gitBinary,
     homePath: `${statePath}/.git-home`,
     clock,
-    limits: input.config,
+    limits: config,
     ...(input.searchPath && { searchPath: input.searchPath }),
   });
-  const graceMs = input.config.shutdownTimeoutSecs * 1000;
-  const listener = bind(input.config.bindAddress, clock);
+  const graceMs = config.shutdownTimeoutSecs * 1000;
+  const listener = bind(config.bindAddress, clock);
   let deadline = 0;
   const closeListener = () => listener.close(Math.max(1_000, deadline - clock.now()));
   cleanUp.push(closeListener);
   if (!listener.noDelay) {
     log.target("http").debug("TCP_NODELAY could not be set: small answers may wait 40 ms");
   }
-  const config = withBoundPort(input.config, listener.port);
+  const reconfigure = (next: Config) => live.replace(withBoundPort(next, listener.port));
+  reconfigure(input.config);
   const address = formatAddress({ ...config.bindAddress, port: listener.port });
 
   const workingCopy = resolve(import.meta.dirname ?? ".", "../.git");
@@ -110,8 +116,12 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     version: PROGRAM_VERSION,
     commit,
     clock,
-    topRepos: config.metricsTopNRepos,
-    abuseThreshold: config.metricsConnectionPerIpAbuseThreshold,
+    get topRepos() {
+      return config.metricsTopNRepos;
+    },
+    get abuseThreshold() {
+      return config.metricsConnectionPerIpAbuseThreshold;
+    },
     logIp: config.logIp,
     log: log.target("http"),
   });
@@ -129,11 +139,11 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const verifier = createVerifier({ workers: VERIFY_WORKERS, log: log.target("relay") });
   cleanUp.push(() => verifier.close());
 
-  const rules = curationRules(config);
+  const rules = live.derive(curationRules);
   const locks = new KeyedLock();
   /** Filled once everything it needs exists. */
   const late: { replication?: Replication } = {};
-  const offered = contributionRules(config, rules, repositories);
+  const offered = contributionRules(live, rules, repositories);
   const parts: ReleaseParts = {
     store,
     repositories,
@@ -154,8 +164,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     locks,
     verifier,
     rules,
-    maxFutureSecs: config.maxEventFutureSecs,
-    openGraspLists: config.openGraspLists,
+    limits: config,
     intakeCounters: metrics.intake,
     rejectedCounters: metrics.rejected,
     runJob: (job, work) => runJob(metrics.jobs, clock, job, work),
@@ -174,7 +183,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const hasSpace = async () =>
     config.minFreeDiskMb === 0 || await freeBytes(gitDataPath) >= config.minFreeDiskMb * MEBIBYTE;
-  const contributions = createContributions({ config, parts, locks, rules, repositories, hasSpace });
+  const contributions = createContributions({ live, parts, locks, rules, repositories, hasSpace });
   const gate = gates(new StatePushGate(parts, locks, { rules, hasSpace }), contributions?.gate);
   const gitHttp = createGitHttp({
     git,
@@ -182,7 +191,11 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     gate,
     clock,
     log: log.target("git"),
-    limits: { ...config, gitTimeoutMs: config.gitTimeoutSecs * 1000 },
+    limits: live.derive(({ maxPushBytes, maxGitProcesses, gitTimeoutSecs }) => ({
+      maxPushBytes,
+      maxGitProcesses,
+      gitTimeoutMs: gitTimeoutSecs * 1000,
+    })),
     metrics: metrics.git,
     ...(contributions && { contributions: contributions.service }),
   });
@@ -217,7 +230,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     gitProcesses: () => gitHttp.load(),
   });
   const replication = late.replication = startReplication({
-    config,
+    live,
     key: input.key,
     store,
     git,
@@ -242,7 +255,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     clock,
     stopping: stopping.signal,
   });
-  const site = describeServer(config, input.key);
+  const description = live.memo((present) => describeServer(present, input.key));
   const startedAt = clock.now();
   const readiness = createReadiness({
     db: () => store.ping(),
@@ -251,7 +264,10 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     queue: () => Promise.resolve(gitHttp.load().waiting < MAX_WAITING_WHEN_READY),
   }, clock);
   listener.serve(createHandler({
-    ...site,
+    get site() {
+      return description().site;
+    },
+    relayInformation: (request, path) => description().relayInformation(request, path),
     git: (request, path, client) => gitHttp.handle(request, path, client),
     isUpgrade: wantsUpgrade,
     relay: (request, client) => relay.upgrade(request, client),
@@ -279,6 +295,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     domain: config.domain,
     gitDataPath,
     relayDataPath,
+    reconfigure,
     stop: async () => {
       deadline = clock.now() + graceMs;
       stopping.abort();

@@ -10,6 +10,7 @@ import {
 } from "../config/mod.ts";
 import { createLogger, type Logger } from "../observe/mod.ts";
 import { type Clock, type Random, systemClock, systemRandom } from "../world/mod.ts";
+import { Reloader } from "./reload.ts";
 import { runtimeWarning } from "./runtime.ts";
 
 /** A server as far as the command that runs it is concerned. */
@@ -18,6 +19,8 @@ export interface Stoppable {
   readonly domain: string;
   readonly gitDataPath: string;
   readonly relayDataPath: string | undefined;
+  /** Makes every part read the reloadable options of `config`. */
+  reconfigure(config: Config): void;
   stop(): Promise<void>;
 }
 
@@ -40,15 +43,20 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
   }
   for (const name of SECRET_VARIABLES) Deno.env.delete(name);
   const { config } = loaded;
+  let filter = config.logLevel;
   const log = createLogger({
-    filter: config.logLevel,
+    get filter() {
+      return filter;
+    },
     format: resolveLogFormat(config, Deno.stdout.isTerminal()),
     write: writeOutput,
     clock: systemClock,
   });
   const stop = stopSignals();
   void stop.second.then(() => Deno.exit(1)); // also while starting
-  const onReload = () => log.warn("SIGHUP: this version cannot reload its configuration; restart it instead");
+  // A signal during the start is answered after it.
+  const reloader = Promise.withResolvers<Reloader>();
+  const onReload = () => void reloader.promise.then((present) => present.request());
   Deno.addSignalListener("SIGHUP", onReload);
   try {
     const key = await loadRelayKey(config, input.cwd, systemRandom);
@@ -62,6 +70,11 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
       log,
       ...(input.env["PATH"] && { searchPath: input.env["PATH"] }),
     });
+    const apply = (fresh: Config) => {
+      filter = fresh.logLevel;
+      server.reconfigure(fresh);
+    };
+    reloader.resolve(new Reloader({ input, running: loaded, apply, log: log.target("config") }));
     watchForBugs(log);
     announceStart(log, server);
     await stop.first;

@@ -47,6 +47,8 @@ export interface Examination {
   readonly resolved: readonly ResolvedOption[];
   /** Path of the `.env` file that was read. */
   readonly envFile: string | undefined;
+  /** How every option came to its value. */
+  readonly resolution: Resolution;
 }
 
 /** Result of {@link loadConfig}. */
@@ -58,6 +60,8 @@ export type LoadedConfig =
     readonly resolved: readonly ResolvedOption[];
     /** Path of the `.env` file that was read. */
     readonly envFile: string | undefined;
+    /** How every option came to its value. */
+    readonly resolution: Resolution;
   }
   | { readonly ok: false; readonly problems: readonly Problem[]; readonly exitCode: 1 | 2 };
 
@@ -66,7 +70,7 @@ export const SECRET_VARIABLES: readonly OptionName[] = ["NGIT_RELAY_OWNER_NSEC",
 
 /** Reads and judges the configuration; every problem is reported at once. */
 export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
-  const { config, problems, notices, resolved, envFile } = await examineConfig(input);
+  const { config, problems, notices, resolved, envFile, resolution } = await examineConfig(input);
   if (config) {
     return {
       ok: true,
@@ -74,6 +78,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
       warnings: notices.map((notice) => notice.message),
       resolved,
       envFile,
+      resolution,
     };
   }
   return { ok: false, problems, exitCode: problems.some((problem) => problem.exitCode === 2) ? 2 : 1 };
@@ -95,22 +100,32 @@ export async function examineConfig(input: ConfigInput): Promise<Examination> {
     readTextFile: input.readTextFile,
     cwd: input.cwd,
   });
-  const problems = [...(hasFlags ? command.problems : []), ...resolution.problems];
+  const judged = judgeResolution(resolution, input.cwd, hasFlags ? command.problems : []);
+  return {
+    ...judged,
+    values: resolution.values,
+    notices: [...resolution.notices, ...judged.notices],
+    resolved: resolvedOptions(resolution, judged.config, judged.domain),
+    envFile: resolution.envFile,
+    resolution,
+  };
+}
+
+/** What the options mean together; `given` are problems that were found before. */
+export function judgeResolution(
+  resolution: Resolution,
+  cwd: string,
+  given: readonly Problem[] = [],
+): Pick<Examination, "config" | "problems" | "notices"> & { readonly domain: string | undefined } {
+  const problems = [...given, ...resolution.problems];
   const domain = deriveDomain(resolution);
   if (domain.problem) problems.push(domain.problem);
-  const combined = judgeCombinations(resolution, input.cwd);
+  const combined = judgeCombinations(resolution, cwd);
   problems.push(...combined.problems);
   const config = problems.length === 0 && domain.text !== undefined
     ? assemble(resolution.values as OptionValues, resolution, domain.text)
     : undefined;
-  return {
-    config,
-    values: resolution.values,
-    problems,
-    notices: [...resolution.notices, ...combined.notices],
-    resolved: resolvedOptions(resolution, config, domain.text),
-    envFile: resolution.envFile,
-  };
+  return { config, problems, notices: combined.notices, domain: domain.text };
 }
 
 /** The domain; derived from the bind address when nobody set it and only this machine can connect. */

@@ -23,11 +23,13 @@ export {
   type ResolvedOption,
   SECRET_VARIABLES,
 } from "./load.ts";
+export { LiveConfig } from "./live_config.ts";
 export { OPTION_GROUPS, type OptionGroup } from "./option.ts";
 export { OPTION_NAMES, type OptionName, type OptionValues } from "./options.ts";
 export { formatProblem, type Notice, type OptionCheck, type Problem } from "./problem.ts";
 export { PROGRAM_COMMIT, PROGRAM_NAME, PROGRAM_VERSION, RELEASED_AT, versionText } from "./program.ts";
 export { type SubcommandName, SUBCOMMANDS } from "./subcommands.ts";
+export { type ConfigChange, reloadConfig, type ReloadedConfig, type RunningConfig } from "./reload.ts";
 export { Secret, shortNpub, shown } from "./redact.ts";
 export {
   findRelayKey,

@@ -14,7 +14,6 @@ export const CURATION_OPTIONS = {
   NGIT_ARCHIVE_ALL: withDefault(kinds.bool, {
     default: "false",
     help: "Accept every announcement, listed here or not",
-    reloadable: true,
   }),
   NGIT_ARCHIVE_WHITELIST: withDefault(lists.repositoryEntries("whitelist"), {
     default: "",

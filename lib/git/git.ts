@@ -76,10 +76,10 @@ export async function createGit(options: GitOptions): Promise<Git> {
     homePath,
     options.clock,
     { major: 0, minor: 0, text: "" },
-    [],
+    () => [],
   );
   const version = await gitVersion(bare);
-  const settings = gitSettings(version, options.limits.maxPushBytes);
+  const settings = () => gitSettings(version, options.limits.maxPushBytes);
   return new GitRunner(program, searchPath, homePath, options.clock, version, settings);
 }
 
@@ -91,7 +91,7 @@ export async function inspectGit(
   const path = await resolveBinary(options.binary, searchPath);
   const program = { git: path, setsid: undefined };
   const unknown = { major: 0, minor: 0, text: "" };
-  const runner = new GitRunner(program, searchPath, "/", options.clock, unknown, []);
+  const runner = new GitRunner(program, searchPath, "/", options.clock, unknown, () => []);
   return { path, version: await gitVersion(runner) };
 }
 
@@ -147,7 +147,8 @@ class GitRunner implements Git {
     readonly homePath: string,
     readonly clock: Clock,
     readonly version: GitVersion,
-    readonly settings: readonly (readonly [string, string])[],
+    /** Asked for every child: limits may change. */
+    readonly settings: () => readonly (readonly [string, string])[],
   ) {}
 
   get running(): number {
@@ -204,7 +205,7 @@ class GitRunner implements Git {
     const env = gitEnvironment({
       searchPath: this.searchPath,
       homePath: this.homePath,
-      settings: this.settings,
+      settings: this.settings(),
       ...options,
     });
     const process = new GitProcess(this.program, args, env, this.homePath, this.clock);

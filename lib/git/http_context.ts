@@ -94,7 +94,7 @@ export class GitHttpContext {
     this.metrics = options.metrics ?? noMetrics;
     this.contributions = options.contributions;
     this.places = new ProcessGate(
-      options.limits.maxGitProcesses,
+      () => options.limits.maxGitProcesses,
       options.limits.queueWaitMs ?? QUEUE_WAIT_MS,
       options.clock,
     );

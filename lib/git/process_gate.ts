@@ -5,13 +5,14 @@ const MAX_WAITING = 1_000;
 
 /** Limits the git children run for clients: first come, first served, with a longest wait. */
 export class ProcessGate {
-  readonly #limit: number;
+  readonly #limit: () => number;
   readonly #waitMs: number;
   readonly #clock: Clock;
   readonly #queue: ((release: () => void) => void)[] = [];
   #active = 0;
 
-  constructor(limit: number, waitMs: number, clock: Clock) {
+  /** `limit` is asked each time a place is wanted or freed: it may change. */
+  constructor(limit: () => number, waitMs: number, clock: Clock) {
     this.#limit = limit;
     this.#waitMs = waitMs;
     this.#clock = clock;
@@ -33,7 +34,7 @@ export class ProcessGate {
    */
   async enter(signal?: AbortSignal): Promise<(() => void) | undefined> {
     if (signal?.aborted) return undefined;
-    if (this.#active < this.#limit) return this.#take();
+    if (this.#active < this.#limit()) return this.#take();
     if (this.#queue.length >= MAX_WAITING) return undefined;
     const over = new AbortController();
     const stop = () => over.abort();
@@ -61,8 +62,11 @@ export class ProcessGate {
       if (released) return;
       released = true;
       this.#active--;
-      const next = this.#queue.shift();
-      if (next) next(this.#take());
+      while (this.#active < this.#limit()) {
+        const next = this.#queue.shift();
+        if (!next) break;
+        next(this.#take());
+      }
     };
   }
 }

@@ -7,7 +7,7 @@ const SOFTWARE_URL = "https://ngit.dev/grasp";
 /** NIPs implemented and covered by tests. */
 const SUPPORTED_NIPS = [1, 9, 11, 34, 40, 45, 70, 77];
 
-/** What pages and the NIP-11 document say; made once, because it depends on configuration alone. */
+/** What pages and the NIP-11 document say; made once per configuration. */
 export function describeServer(config: Config, key: RelayKey): Pick<Routes, "site" | "relayInformation"> {
   const document = relayInformation({
     name: config.relayName,

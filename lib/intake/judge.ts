@@ -83,7 +83,7 @@ export async function judge(parts: JudgeParts, event: NostrEvent, source: EventS
   if (expiration !== undefined && expiration <= now) {
     return refused(refuse("invalid", "invalid", "event expired"));
   }
-  if (event.created_at > now + parts.maxFutureSecs) {
+  if (event.created_at > now + parts.limits.maxEventFutureSecs) {
     return invalid(refuse("invalid", "invalid", "created_at too far in the future"));
   }
   if (event.tags.some((tag) => tag[0] === "-")) {
@@ -149,8 +149,8 @@ async function orphanOnce(
 
 /** Everything that is not about git data: accepted when it relates to what we serve. */
 async function admitOther(parts: JudgeParts, event: NostrEvent): Promise<Verdict> {
-  const { store, openGraspLists, notify, counters } = parts;
-  const isOpen = event.kind === KIND.graspList && openGraspLists;
+  const { store, limits, notify, counters } = parts;
+  const isOpen = event.kind === KIND.graspList && limits.openGraspLists;
   if (!isOpen && !await store.isRelated(event)) {
     return refuse(
       "blocked",

@@ -52,15 +52,20 @@ export interface RefusedLifetimes {
   readonly coldMs: number;
 }
 
+/** Options that decide about single events; read for each of them. */
+export interface IntakeLimits {
+  /** How far ahead `created_at` may lie, in seconds. */
+  readonly maxEventFutureSecs: number;
+  /** Accept kind 10317 (GRASP lists) from anyone. */
+  readonly openGraspLists: boolean;
+}
+
 /** Everything intake works with. */
 export interface IntakeParts extends ReleaseParts {
   readonly locks: KeyedLock;
   readonly rules: CurationRules;
   readonly verifier: SignatureVerifier;
-  /** How far ahead `created_at` may lie, in seconds. */
-  readonly maxFutureSecs: number;
-  /** Accept kind 10317 (GRASP lists) from anyone. */
-  readonly openGraspLists: boolean;
+  readonly limits: IntakeLimits;
   readonly intakeCounters: IntakeCounters;
   readonly rejectedCounters: RejectedGroup;
   readonly refusedLifetimes: RefusedLifetimes;

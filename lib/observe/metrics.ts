@@ -57,9 +57,9 @@ export interface MetricsOptions {
   /** Commit the program was built from. */
   readonly commit: string;
   readonly clock: Clock;
-  /** Repositories exported by traffic; 0 exports none. */
+  /** Repositories exported by traffic; 0 exports none. May change. */
   readonly topRepos: number;
-  /** Simultaneous WebSockets of one client that get it flagged; 0 flags nobody. */
+  /** Simultaneous WebSockets of one client that get it flagged; 0 flags nobody. May change. */
   readonly abuseThreshold: number;
   /** How the address of a flagged client appears in the log; `truncated` unless given. */
   readonly logIp?: AddressDisplay;
@@ -100,12 +100,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const { clock, log } = options;
   const families = createFamilies();
   const connections = new ConnectionTracker({
-    abuseThreshold: options.abuseThreshold,
+    abuseThreshold: () => options.abuseThreshold,
     display: options.logIp ?? "truncated",
     log,
   });
   const subscriptions = { open: 0 };
-  const traffic = new TrafficTally(options.topRepos, clock);
+  const traffic = new TrafficTally(() => options.topRepos, clock);
   const attempts = new AttemptTally();
   const lag = new LoopLag(clock);
   const gauges = new Gauges({ families, connections, subscriptions, traffic, attempts, lag, clock, log });

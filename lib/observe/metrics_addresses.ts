@@ -8,7 +8,7 @@ export type AddressDisplay = "none" | "truncated" | "full";
 /** What {@link ConnectionTracker} needs. */
 export interface ConnectionTrackerOptions {
   /** Simultaneous connections that get an address flagged; 0 flags nobody. */
-  readonly abuseThreshold: number;
+  readonly abuseThreshold: () => number;
   readonly display: AddressDisplay;
   readonly log: Logger;
 }
@@ -54,7 +54,8 @@ export class ConnectionTracker {
     if (!client) this.#clients.set(key, client = { open: 0, flagged: false });
     client.open++;
     this.#active++;
-    const { abuseThreshold, display, log } = this.#options;
+    const { display, log } = this.#options;
+    const abuseThreshold = this.#options.abuseThreshold();
     if (abuseThreshold === 0 || client.flagged || client.open < abuseThreshold) return;
     client.flagged = true;
     this.#flagged++;

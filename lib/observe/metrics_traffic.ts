@@ -26,14 +26,15 @@ export interface RepositoryTraffic {
  * only once it is known to exist, so that strangers cannot fill the tally with invented names.
  */
 export class TrafficTally {
-  readonly #count: number;
+  readonly #count: () => number;
   readonly #clock: Clock;
   readonly #entries = new Map<string, RepositoryTraffic>();
   #top: readonly RepositoryTraffic[] = [];
   #refreshedAt: number | undefined;
+  #refreshedFor = 0;
 
-  /** `count` is how many repositories are exported; with 0 nothing is remembered. */
-  constructor(count: number, clock: Clock) {
+  /** `count` says how many repositories are exported; while it is 0 nothing is added. */
+  constructor(count: () => number, clock: Clock) {
     this.#count = count;
     this.#clock = clock;
   }
@@ -45,7 +46,7 @@ export class TrafficTally {
 
   /** Adds traffic in either direction; totals saturate at 2^53 - 1. */
   add(repository: TrafficRepository, bytes: number): void {
-    if (this.#count === 0) return;
+    if (this.#count() === 0) return;
     const key = keyOf(repository);
     const known = this.#entries.get(key);
     if (!known && this.#entries.size >= MAX_REPOSITORIES) this.#forgetSmallest();
@@ -61,10 +62,12 @@ export class TrafficTally {
   /** The largest repositories, ties ordered by label; at most 60 seconds old. */
   top(): readonly RepositoryTraffic[] {
     const now = this.#clock.now();
+    const count = this.#count();
     const age = this.#refreshedAt === undefined ? Infinity : now - this.#refreshedAt;
-    if (age >= 0 && age < REFRESH_MS) return this.#top;
+    if (age >= 0 && age < REFRESH_MS && count === this.#refreshedFor) return this.#top;
     this.#refreshedAt = now;
-    this.#top = [...this.#entries.values()].sort(largestFirst).slice(0, this.#count);
+    this.#refreshedFor = count;
+    this.#top = [...this.#entries.values()].sort(largestFirst).slice(0, count);
     return this.#top;
   }
 

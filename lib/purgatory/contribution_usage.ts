@@ -10,8 +10,8 @@ export interface ContributionCaps {
 export type Measure = (repository: RepositoryRef) => Promise<number>;
 
 /**
- * How much contributors' repositories take on disk, kept in memory: one number per repository. With no
- * cap nothing is measured.
+ * How much contributors' repositories take on disk, kept in memory: one number per repository. It is
+ * measured without a cap too, because an operator may set one at any time.
  */
 export class ContributionUsage {
   readonly #caps: ContributionCaps;
@@ -25,7 +25,6 @@ export class ContributionUsage {
 
   /** Measures a repository again, after a push, a removal, or at start. */
   async update(repository: RepositoryRef): Promise<void> {
-    if (this.#caps.maxTotalBytes === 0 && this.#caps.maxBytesPerSubmitter === 0) return;
     const { owner, identifier } = repository;
     const bytes = await this.#measure(repository);
     const own = this.#bytes.get(owner) ?? new Map<string, number>();

@@ -6,13 +6,13 @@ const MAX_CLIENTS = 10_000;
 
 /** Counts pushes per client within a minute that begins with the first of them. */
 export class PushRate {
-  readonly #perMinute: number;
+  readonly #perMinute: () => number;
   readonly #clock: Clock;
   /** In the order in which their minutes began (monotonic ms). */
   readonly #minutes = new Map<string, { readonly since: number; count: number }>();
 
-  /** `perMinute` pushes are allowed to each client. */
-  constructor(perMinute: number, clock: Clock) {
+  /** `perMinute` pushes are allowed to each client; it is asked each time, because it may change. */
+  constructor(perMinute: () => number, clock: Clock) {
     this.#perMinute = perMinute;
     this.#clock = clock;
   }
@@ -30,7 +30,7 @@ export class PushRate {
       this.#minutes.delete(key);
     }
     const minute = this.#minutes.get(client);
-    if (minute) return ++minute.count <= this.#perMinute;
+    if (minute) return ++minute.count <= this.#perMinute();
     this.#minutes.set(client, { since: now, count: 1 });
     return true;
   }

@@ -62,7 +62,7 @@ export class Session {
       deps.bounds.queuedMessages,
       deps.bounds.queuedBytes,
     );
-    this.#eventTokens = new TokenBucket(deps.limits.maxEventsPerMinute, deps.clock);
+    this.#eventTokens = new TokenBucket(() => deps.limits.maxEventsPerMinute, deps.clock);
     this.#negentropy = new NegentropySessions({
       ...deps,
       outbox: this.#outbox,

@@ -84,7 +84,7 @@ export class Link implements PeerLink {
       clock,
       intake: this.#intake,
       maxEventBytes: settings.maxEventBytes,
-      maxFutureSecs: settings.maxFutureSecs,
+      maxFutureSecs: () => settings.maxFutureSecs,
       maxIdLength: () => memory.limits?.maxSubidLength ?? Infinity,
       send,
       frame: () => this.#heard(),

@@ -44,7 +44,8 @@ export interface WireParts {
   readonly clock: Clock;
   readonly intake: LinkIntake;
   readonly maxEventBytes: number;
-  readonly maxFutureSecs: number;
+  /** How far ahead `created_at` may lie, in seconds; may change. */
+  maxFutureSecs(): number;
   /** Longest subscription id of the peer. */
   maxIdLength(): number;
   send(text: string): void;
@@ -208,7 +209,7 @@ export class LinkWire {
 
   #problemOf(event: NostrEvent, { filters, accepts }: WireSubscription): DropReason | undefined {
     const { clock, maxFutureSecs } = this.#parts;
-    if (event.created_at > nowSeconds(clock) + maxFutureSecs) return "future";
+    if (event.created_at > nowSeconds(clock) + maxFutureSecs()) return "future";
     return (accepts ?? filters).some((filter) => matchesFilter(filter, event)) ? undefined : "filter";
   }
 

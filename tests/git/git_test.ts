@@ -98,7 +98,7 @@ Deno.test("output, errors and patience are bounded", () =>
 
 Deno.test("places are given in order, and a wait ends after its limit", async () => {
   const clock = new VirtualClock();
-  const gate = new ProcessGate(1, 30_000, clock);
+  const gate = new ProcessGate(() => 1, 30_000, clock);
   const first = await gate.enter();
   const order: number[] = [];
   const waiting = [1, 2, 3].map((number) =>
@@ -124,8 +124,8 @@ Deno.test("places are given in order, and a wait ends after its limit", async ()
 Deno.test("P-37 G-23 nothing of a request appears unchecked in an argument list", () =>
   withService(async (service) => {
     await service.create("x");
-    const { settings } = service.git as unknown as { settings: [string, string][] };
-    assert.ok(settings.some(([key, value]) => key === "safe.directory" && value === "*"));
+    const { settings } = service.git as unknown as { settings: () => [string, string][] };
+    assert.ok(settings().some(([key, value]) => key === "safe.directory" && value === "*"));
     const response = await fetch(`${service.url("x")}/info/refs?service=--upload-pack%3Dtouch`);
     assert.equal(response.status, 404);
     await response.text();

@@ -38,7 +38,7 @@ Deno.test("M-13 traffic that names no repository is counted but not tallied", as
 });
 
 Deno.test("the traffic tally holds 10 000 repositories; the smallest quarter makes room for more", () => {
-  const tally = new TrafficTally(10_001, new VirtualClock());
+  const tally = new TrafficTally(() => 10_001, new VirtualClock());
   for (let number = 1; number <= 10_000; number++) tally.add(repository(number), number);
   assert.equal(tally.size, 10_000);
   tally.add(repository(10_001), 5);
@@ -48,7 +48,7 @@ Deno.test("the traffic tally holds 10 000 repositories; the smallest quarter mak
 });
 
 Deno.test("totals of a repository saturate, and odd amounts count as nothing", () => {
-  const tally = new TrafficTally(3, new VirtualClock());
+  const tally = new TrafficTally(() => 3, new VirtualClock());
   tally.add(repository(1), Number.MAX_SAFE_INTEGER);
   tally.add(repository(1), Number.MAX_SAFE_INTEGER);
   for (const odd of [NaN, Infinity, -5]) tally.add(repository(2), odd);

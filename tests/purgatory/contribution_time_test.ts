@@ -280,7 +280,7 @@ Deno.test("the room that is left bounds a push, and the sums follow repositories
 
 Deno.test("X-37 pushes are counted for each client and minute, and clients are forgotten", async () => {
   const clock = new VirtualClock();
-  const rate = new PushRate(2, clock);
+  const rate = new PushRate(() => 2, clock);
   deepStrictEqual([rate.take("a"), rate.take("a"), rate.take("a"), rate.take("b")], [
     true,
     true,

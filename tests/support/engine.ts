@@ -152,8 +152,7 @@ export async function engineIn(
       locks,
       verifier,
       rules: curation,
-      maxFutureSecs: 1_800,
-      openGraspLists: true,
+      limits: { maxEventFutureSecs: 1_800, openGraspLists: true },
       intakeCounters: { received() {}, held() {}, rejected() {} },
       rejectedCounters: noRejectedMetrics,
       refusedLifetimes: { hotMs: 120_000, coldMs: 7 * 86_400_000 },
@@ -167,7 +166,7 @@ export async function engineIn(
     const contributions = new ContributionGate({ ...parts, contributions: offered }, locks, {
       rules: curation,
       limits: { maxRefsPerPush: 16, maxPushBytes: 0 },
-      rate: new PushRate(1_000, clock),
+      rate: new PushRate(() => 1_000, clock),
       hasSpace: () => Promise.resolve(true),
     });
     const self: Engine = {
