@@ -28,6 +28,12 @@ function tableRow(name: OptionName): string {
   const row = optionRow(name);
   const byDefault = row.derivedDefault ?? (row.default ? `\`${row.default}\`` : "");
   const mark = row.unsupported && !row.unsupported.when ? " **Not supported by this version.**" : "";
-  const cells = [`\`${name}\`<br>\`${flagOf(name)}\``, row.kind.form, byDefault, `${row.help}.${mark}`];
+  const reload = row.reloadable ? " *Reloadable.*" : "";
+  const cells = [
+    `\`${name}\`<br>\`${flagOf(name)}\``,
+    row.kind.form,
+    byDefault,
+    `${row.help}.${reload}${mark}`,
+  ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replace(/<(?!br>)/g, "&lt;")).join(" | ")} |`;
 }
