@@ -19,18 +19,10 @@ export interface DatabaseOptions {
   readonly location: string;
   /** Token for a remote database. */
   readonly authToken?: string;
-  /** Hold the file against every other process while open. */
-  readonly exclusive: boolean;
   /** How long SQLite waits for a lock; it blocks the event loop meanwhile. */
   readonly busyTimeoutMs: number;
   readonly log: Logger;
 }
-
-/**
- * Files this process has opened before. The driver keeps a closed connection's shared lock until
- * garbage collection, so a second exclusive lock in the same process cannot be had.
- */
-const openedHere = new Set<string>();
 
 /** Failures that concern the whole database, not the statement that met them. */
 const TROUBLE = new Set([
@@ -170,14 +162,8 @@ export class Database {
     await pragma(client, "busy_timeout", String(this.#options.busyTimeoutMs), this.#options.busyTimeoutMs);
     await pragma(client, "journal_mode", "WAL", "wal");
     await pragma(client, "synchronous", "FULL", 2);
-    // One access in normal mode first: only then can exclusive mode be left again when closing.
-    await client.execute("SELECT count(*) FROM sqlite_schema");
-    const path = resolve(this.#options.location);
-    if (this.#options.exclusive && !openedHere.has(path)) {
-      await pragma(client, "locking_mode", "EXCLUSIVE", "exclusive");
-    }
-    openedHere.add(path);
-    // An empty write transaction takes the lock now, so that a conflict shows at start.
+    // Other processes may read the file (backups do) and never stop a commit; the lock of the data
+    // directory keeps a second server away. An empty write transaction shows a foreign writer at start.
     await client.batch([], "write");
   }
 
@@ -191,13 +177,7 @@ export class Database {
   async #disconnect(): Promise<void> {
     const client = await this.#client?.catch(() => undefined);
     this.#client = undefined;
-    if (!client) return;
-    if (this.#kind === "file") {
-      // Gives the exclusive lock back; closing alone would keep it until garbage collection.
-      await client.execute("PRAGMA locking_mode = NORMAL").catch(() => {});
-      await client.execute("SELECT count(*) FROM sqlite_schema").catch(() => {});
-    }
-    client.close();
+    client?.close();
   }
 }
 

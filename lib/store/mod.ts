@@ -33,8 +33,6 @@ export interface StoreOptions {
   readonly metrics?: StoreGroup;
   /** For tests: what production never changes. */
   readonly internals?: {
-    /** Hold the file against other processes (true). */
-    readonly exclusive?: boolean;
     /** How long SQLite waits for a lock, in milliseconds (2,000). */
     readonly busyTimeoutMs?: number;
     /** Most events of the memory backend (100,000). */
@@ -53,7 +51,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const database = await Database.open({
     location: memory ? ":memory:" : options.location,
     ...(authToken !== undefined && { authToken }),
-    exclusive: internals?.exclusive ?? true,
     busyTimeoutMs: internals?.busyTimeoutMs ?? 2_000,
     log,
   });

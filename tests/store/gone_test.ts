@@ -64,7 +64,7 @@ Deno.test("of tombstones of one coordinate the latest time stands, in one unit a
 
 Deno.test("removed events are no longer served, found by tag, or in the way of an older version", () =>
   withDirectory(async (path) => {
-    const { store } = await open(path, { internals: { exclusive: false } });
+    const { store } = await open(path);
     const tags = [["d", "x"], ["e", key(5)], ["p", key(6)]];
     const old = event({ kind: 30617, tags, created_at: NOW - 5 });
     const current = event({ kind: 30617, tags });
@@ -103,7 +103,7 @@ Deno.test("removed events are no longer served, found by tag, or in the way of a
 
 Deno.test("a row number is never used again, not even that of a removed last event", () =>
   withDirectory(async (path) => {
-    const { store } = await open(path, { internals: { exclusive: false } });
+    const { store } = await open(path);
     const [first, second, third] = [1, 2, 3].map((n) => event({ content: String(n) }));
     await put(store, first!, second!);
     await store.commit({ removeEvents: [first!.id, second!.id] });

@@ -106,7 +106,7 @@ Deno.test("other tasks get turns while a large set is collected", () =>
 
 Deno.test("every walk runs along its index, from where the last slice ended", () =>
   withDirectory(async (path) => {
-    await (await open(path, { internals: { exclusive: false } })).store.close();
+    await (await open(path)).store.close();
     const client = createClient({ url: `file:${path}` });
     const place = { createdAt: NOW, idOrder: 5 };
     const cases: readonly [string, Filter][] = [

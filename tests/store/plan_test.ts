@@ -31,7 +31,7 @@ const CASES: readonly [string, Filter][] = [
 
 Deno.test("IO-3 no filter that names an id, author, kind or tag scans a table or sorts what it may not return", () =>
   withDirectory(async (path) => {
-    await (await open(path, { internals: { exclusive: false } })).store.close();
+    await (await open(path)).store.close();
     const client = createClient({ url: `file:${path}` });
     try {
       for (const [name, wanted] of [...CASES, ["time", filter()] as const]) {
