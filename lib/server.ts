@@ -22,8 +22,8 @@ import {
 } from "./http/mod.ts";
 import { importLegacyRejected, Intake } from "./intake/mod.ts";
 import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
-import { createMetrics, type Job, type Logger, type Metrics, noMetrics, runJob } from "./observe/mod.ts";
-import { curationRules, DURATION } from "./policy/mod.ts";
+import { createMetrics, Jobs, type Logger, type Metrics, noMetrics, runJob } from "./observe/mod.ts";
+import { curationRules } from "./policy/mod.ts";
 import {
   gates,
   importLegacyState,
@@ -38,7 +38,7 @@ import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
 import { statusReader } from "./status.ts";
 import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
-import { type Clock, diskSpace, freeBytes, KeyedLock, type Random, randomHex, repeat } from "./world/mod.ts";
+import { type Clock, diskSpace, freeBytes, KeyedLock, type Random, randomHex } from "./world/mod.ts";
 
 const VERIFY_WORKERS = 2;
 const MEBIBYTE = 1 << 20;
@@ -167,7 +167,6 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     limits: config,
     intakeCounters: metrics.intake,
     rejectedCounters: metrics.rejected,
-    runJob: (job, work) => runJob(metrics.jobs, clock, job, work),
     refusedLifetimes,
     handOver: (event) => late.replication?.hunt.handOver(event),
     wanted: (want) => late.replication?.sync?.fetchWanted(want),
@@ -205,17 +204,21 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await importLegacyState({ ...parts, locks, verifier, gitDataPath });
   await importLegacyRejected({ ...parts, verifier, refusedLifetimes, gitDataPath });
   await startPurgatory(parts, locks);
-  await contributions?.start(gitHttp);
+  if (contributions) {
+    await runJob(metrics.jobs, clock, "prs_startup_scan", () => contributions.start(gitHttp));
+  }
   const stopping = new AbortController();
+  cleanUp.push(() => stopping.abort());
+  const measuring = metrics.start(stopping.signal);
+  const jobs = new Jobs({
+    clock,
+    random,
+    metrics: metrics.jobs,
+    log: log.target("jobs"),
+    signal: stopping.signal,
+  });
   const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);
-  const measured = <T>(job: Job, work: () => Promise<T>) => runJob(metrics.jobs, clock, job, work);
-  const jobs = [
-    repeat(clock, DURATION.sweepMs, stopping.signal, () => measured("purgatory_sweep", () => sweep.expire())),
-    repeat(clock, DURATION.pruneMs, stopping.signal, () => measured("expired_events", () => sweep.prune())),
-    intake.upkeep(stopping.signal),
-    metrics.start(stopping.signal),
-  ];
-  await measured("expired_events", () => sweep.prune());
+  await Promise.all([...sweep.jobs(), ...intake.jobs()].map((job) => jobs.register(job)));
   metrics.observe({
     waitingCounts: () => store.waitingCounts(),
     waitingAges: () => store.waitingAges(),
@@ -303,7 +306,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
       await replication.stop();
       await relay.stop();
       await gitHttp.stop(Math.max(0, deadline - clock.now()));
-      await Promise.all(jobs);
+      await Promise.all([jobs.ended(), measuring]);
       await intake.stop();
       await undoAll(cleanUp, log);
     },

@@ -7,9 +7,8 @@ import {
   parseEvent,
   refuse,
 } from "../nostr/mod.ts";
-import type { Job, PurgatoryType, RejectedCounts } from "../observe/mod.ts";
+import type { PurgatoryType, RegularJob, RejectedCounts } from "../observe/mod.ts";
 import { IN_PURGATORY_MESSAGE } from "../policy/mod.ts";
-import { repeat } from "../world/mod.ts";
 import { type AdmitResult, invalid, judge, judged, type Judgement, messageOf } from "./judge.ts";
 import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
 import { Reconsideration } from "./reconsider.ts";
@@ -74,25 +73,13 @@ export class Intake {
     return source === "sync" ? await this.#fromRelay(event, relay) : await this.#process(event, source);
   }
 
-  /** Sweeps the memory of refused events, at once and regularly, until `signal` aborts. */
-  async upkeep(signal: AbortSignal): Promise<void> {
-    const { clock, memory } = this.#parts;
-    const runJob = this.#parts.runJob ?? ((_, work) => work());
-    const guarded = async (job: Job, sweep: () => Promise<void>) => {
-      try {
-        await runJob(job, sweep);
-      } catch (error) {
-        this.#parts.log.warn("refused events could not be swept", { error: String(error) });
-      }
-    };
-    const sweepWhole = () => guarded("rejected_hot", () => memory.sweepWhole());
-    const sweepIds = () => guarded("rejected_cold", () => memory.sweepIds());
-    await sweepWhole();
-    await sweepIds();
-    await Promise.all([
-      repeat(clock, SWEEP_WHOLE_MS, signal, sweepWhole),
-      repeat(clock, SWEEP_IDS_MS, signal, sweepIds),
-    ]);
+  /** What keeps the memory of refused events small. */
+  jobs(): readonly RegularJob[] {
+    const { memory } = this.#parts;
+    return [
+      { name: "rejected_hot", everyMs: SWEEP_WHOLE_MS, atStart: true, run: () => memory.sweepWhole() },
+      { name: "rejected_cold", everyMs: SWEEP_IDS_MS, atStart: true, run: () => memory.sweepIds() },
+    ];
   }
 
   /** Sizes of the memory of refused events, for metrics: kept whole (hot), and all ids (cold). */

@@ -1,5 +1,5 @@
 import type { NostrEvent } from "../nostr/mod.ts";
-import type { Job, RejectedGroup } from "../observe/mod.ts";
+import type { RejectedGroup } from "../observe/mod.ts";
 import type { CurationRules } from "../policy/mod.ts";
 import type { ReleaseParts } from "../purgatory/mod.ts";
 import type { WaitingSource } from "../store/mod.ts";
@@ -69,8 +69,6 @@ export interface IntakeParts extends ReleaseParts {
   readonly intakeCounters: IntakeCounters;
   readonly rejectedCounters: RejectedGroup;
   readonly refusedLifetimes: RefusedLifetimes;
-  /** Around each sweep of the refused events, to count it. */
-  readonly runJob?: (job: Job, work: () => Promise<void>) => Promise<void>;
   /**
    * Called when events refused earlier may have become acceptable and only their ids are left: at most
    * once per author, kind and identifier and minute.

@@ -17,8 +17,15 @@ import {
 } from "./metrics_groups.ts";
 import { labelText } from "./metrics_labels.ts";
 import { LoopLag } from "./metrics_lag.ts";
-import type { JobGroup, StoreGroup } from "./metrics_operation.ts";
-import { jobGroup, noJobMetrics, noStoreMetrics, storeGroup } from "./metrics_operation_group.ts";
+import type { ConfigGroup, JobGroup, StoreGroup } from "./metrics_operation.ts";
+import {
+  configGroup,
+  jobGroup,
+  noConfigMetrics,
+  noJobMetrics,
+  noStoreMetrics,
+  storeGroup,
+} from "./metrics_operation_group.ts";
 import type { PurgatoryGroup } from "./metrics_purgatory.ts";
 import { noPurgatoryMetrics, purgatoryGroup } from "./metrics_purgatory_group.ts";
 import type { MetricSources } from "./metrics_sources.ts";
@@ -30,6 +37,7 @@ export type { AddressDisplay } from "./metrics_addresses.ts";
 export type { GitGroup, HttpGroup, IntakeGroup, RelayGroup } from "./metrics_groups.ts";
 export type { HttpRoute } from "./metrics_labels.ts";
 export type {
+  ConfigGroup,
   DiskSpace,
   Job,
   JobGroup,
@@ -84,6 +92,7 @@ export interface Metrics {
   readonly hunt: HuntGroup;
   readonly store: StoreGroup;
   readonly jobs: JobGroup;
+  readonly config: ConfigGroup;
   /** Says where gauges read their values; may be called more than once. */
   observe(sources: MetricSources): void;
   /** Measures the event-loop lag until `signal` aborts; resolves then. */
@@ -111,17 +120,19 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const gauges = new Gauges({ families, connections, subscriptions, traffic, attempts, lag, clock, log });
   families.buildInfo.set({ version: labelText(options.version), commit: labelText(options.commit) }, 1);
   const { registry } = families;
+  const jobs = jobGroup(families);
   return {
     relay: relayGroup(families, connections, subscriptions),
     intake: intakeGroup(families),
     purgatory: purgatoryGroup(families),
     git: gitGroup(families, traffic),
     http: httpGroup(families),
-    sync: syncGroup(families, attempts),
+    sync: syncGroup(families, attempts, jobs),
     rejected: rejectedGroup(families),
     hunt: huntGroup(families),
     store: storeGroup(families),
-    jobs: jobGroup(families),
+    jobs,
+    config: configGroup(families),
     observe: (sources) => gauges.observe(sources),
     start: (signal) => lag.run(signal),
     render: shared(clock, async () => {
@@ -165,6 +176,7 @@ export function noMetrics(): Metrics {
       stalledSubscription: nothing,
       consolidation: nothing,
       droppedFrame: nothing,
+      dailySync: nothing,
     },
     rejected: {
       hotHits: nothing,
@@ -176,6 +188,7 @@ export function noMetrics(): Metrics {
     hunt: { fetch: nothing, hunt: nothing, urlSkipped: nothing },
     store: noStoreMetrics,
     jobs: noJobMetrics,
+    config: noConfigMetrics,
     observe: nothing,
     start: () => Promise.resolve(),
     render: () => Promise.resolve({ contentType: Registry.PROMETHEUS_CONTENT_TYPE, body: "" }),

@@ -24,6 +24,7 @@ export interface GaugeInputs {
 
 const STORED_EVENTS_EVERY_MS = 60_000;
 const DISK_EVERY_MS = 60_000;
+const FSCK_EVERY_MS = 60_000;
 const WAITING_AGES_EVERY_MS = 10_000;
 /** Sorts of entries as their sources and as their metrics call them. */
 const ENTRY_TYPES = {
@@ -43,6 +44,7 @@ export class Gauges {
   readonly #ages: SourceReader<WaitingAges>;
   readonly #disk: SourceReader<DiskSpace>;
   readonly #stored: SourceReader<number>;
+  readonly #fsck: SourceReader<number>;
   readonly #repositories: SourceReader<number>;
   readonly #sync: SyncGauges;
   #sources: MetricSources = {};
@@ -55,6 +57,7 @@ export class Gauges {
     this.#waiting = new SourceReader("ngit_purgatory_entries", 0, clock, log);
     this.#ages = new SourceReader("ngit_purgatory_oldest_entry_seconds", WAITING_AGES_EVERY_MS, clock, log);
     this.#disk = new SourceReader("ngit_disk_free_bytes", DISK_EVERY_MS, clock, log);
+    this.#fsck = new SourceReader("ngit_repo_fsck_failures", FSCK_EVERY_MS, clock, log);
     this.#stored = new SourceReader("ngit_db_events", STORED_EVENTS_EVERY_MS, clock, log);
     this.#repositories = new SourceReader("ngit_repositories_total", 0, clock, log);
     this.#sync = new SyncGauges(inputs);
@@ -69,11 +72,12 @@ export class Gauges {
   async collect(): Promise<void> {
     this.#fromMemory();
     const { families } = this.#inputs;
-    const { waitingCounts, waitingAges, storedEvents, repositories, disk } = this.#sources;
+    const { waitingCounts, waitingAges, storedEvents, repositories, disk, fsckFailures } = this.#sources;
     await Promise.all([
       this.#waiting.read(waitingCounts).then((counts) => this.#setEntries(counts)),
       this.#ages.read(waitingAges).then((ages) => this.#setAges(ages)),
       this.#disk.read(disk).then((space) => this.#setDisk(space)),
+      this.#fsck.read(fsckFailures ?? (() => 0)).then((count) => setPlain(families.fsckFailures, count)),
       this.#stored.read(storedEvents).then((count) => setPlain(families.dbEvents, count)),
       this.#sync.collect(this.#sources),
       this.#repositories.read(repositories).then((count) => setPlain(families.repositories, count)),

@@ -3,7 +3,23 @@ import type { PurgatoryEntryType } from "./metrics_purgatory.ts";
 
 const QUERY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const OPERATIONS = ["read", "write", "count", "delete"] as const;
-const JOBS = ["purgatory_sweep", "expired_events", "rejected_hot", "rejected_cold"] as const;
+const JOBS = [
+  "purgatory_sweep",
+  "expired_events",
+  "rejected_hot",
+  "rejected_cold",
+  "audit_cleanup",
+  "prs_startup_scan",
+  "daily_sync",
+  "deleted_retention",
+  "git_maintenance",
+  "git_fsck",
+  "db_maintenance",
+  "repo_reconcile",
+] as const;
+/** What became of a run; `skipped`: something forbade it. */
+const JOB_RESULTS = ["success", "failure", "skipped"] as const;
+const RELOAD_RESULTS = ["success", "failure"] as const;
 
 /** Values of `volume`. */
 export const VOLUMES = ["git", "relay"] as const;
@@ -32,6 +48,14 @@ export interface StoreGroup {
 export interface JobGroup {
   /** One run ended; `at` is the present in ms since the epoch. */
   ran(job: Job, result: "success" | "failure", seconds: number, at: number): void;
+  /** A run was left out. */
+  skipped(job: Job): void;
+}
+
+/** What the configuration reports. */
+export interface ConfigGroup {
+  /** SIGHUP: the settings were replaced, or an invalid one kept them all as they were. */
+  reloaded(result: (typeof RELOAD_RESULTS)[number]): void;
 }
 
 /** Families about the database, the disk and regular jobs. */
@@ -47,7 +71,7 @@ export function operationFamilies(define: FamilyBuilder) {
     diskTotal: define.gauge("ngit_disk_total_bytes", "Size of the file system", ["volume"]),
     jobRuns: define.counter("ngit_job_runs_total", "Runs of regular jobs", {
       job: JOBS,
-      result: ["success", "failure"],
+      result: JOB_RESULTS,
     }),
     jobLastSuccess: define.gauge(
       "ngit_job_last_success_timestamp_seconds",
@@ -55,5 +79,12 @@ export function operationFamilies(define: FamilyBuilder) {
       ["job"],
     ),
     jobSeconds: define.gauge("ngit_job_duration_seconds", "Duration of the last run of a job", ["job"]),
+    configReloads: define.counter("ngit_config_reload_total", "Reloads of the configuration (SIGHUP)", {
+      result: RELOAD_RESULTS,
+    }),
+    fsckFailures: define.gauge(
+      "ngit_repo_fsck_failures",
+      "Repositories whose last integrity check failed, read at most once a minute",
+    ),
   };
 }

@@ -1,6 +1,6 @@
 import type { Families } from "./metrics_families.ts";
 import { amount } from "./metrics_labels.ts";
-import type { JobGroup, StoreGroup } from "./metrics_operation.ts";
+import type { ConfigGroup, JobGroup, StoreGroup } from "./metrics_operation.ts";
 
 /** The store's counters. */
 export function storeGroup(families: Families): StoreGroup {
@@ -18,11 +18,20 @@ export function jobGroup(families: Families): JobGroup {
       families.jobSeconds.set({ job }, amount(seconds));
       if (result === "success") families.jobLastSuccess.set({ job }, amount(at) / 1000);
     },
+    skipped: (job) => families.jobRuns.inc({ job, result: "skipped" }),
   };
+}
+
+/** The counters of the configuration. */
+export function configGroup(families: Families): ConfigGroup {
+  return { reloaded: (result) => families.configReloads.inc({ result }) };
 }
 
 /** Counts nothing. */
 export const noStoreMetrics: StoreGroup = { operation() {}, corrupt() {} };
 
 /** Counts nothing. */
-export const noJobMetrics: JobGroup = { ran() {} };
+export const noJobMetrics: JobGroup = { ran() {}, skipped() {} };
+
+/** Counts nothing. */
+export const noConfigMetrics: ConfigGroup = { reloaded() {} };

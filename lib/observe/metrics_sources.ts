@@ -13,6 +13,8 @@ export interface MetricSources {
   readonly storedEvents?: () => number | Promise<number>;
   /** Space on disk; asked at most once a minute. */
   readonly disk?: () => Promise<DiskSpace>;
+  /** Repositories whose last integrity check failed; asked at most once a minute, none without it. */
+  readonly fsckFailures?: () => number | Promise<number>;
   /** Repositories on disk, from memory. */
   readonly repositories?: () => number | Promise<number>;
   /** Contributors' repositories on disk, from memory; without it there are none. */

@@ -19,6 +19,8 @@ export interface SyncGroup {
   droppedFrame(
     reason: "malformed" | "invalid_event" | "filter" | "subscription" | "size" | "future" | "overload",
   ): void;
+  /** Every relay of a daily run has been read again; `at` is the present in ms since the epoch. */
+  dailySync(seconds: number, at: number): void;
 }
 
 /** Values of one tracked relay, read when metrics are rendered. */

@@ -1,10 +1,11 @@
 import type { AttemptTally } from "./metrics_attempts.ts";
 import type { Families } from "./metrics_families.ts";
 import { amount } from "./metrics_labels.ts";
+import type { JobGroup } from "./metrics_operation.ts";
 import type { HuntGroup, RejectedGroup, SyncGroup } from "./metrics_sync.ts";
 
 /** The counters of following other relays. */
-export function syncGroup(families: Families, attempts: AttemptTally): SyncGroup {
+export function syncGroup(families: Families, attempts: AttemptTally, jobs: JobGroup): SyncGroup {
   return {
     attempt: (relay, result) => attempts.add(relay, result),
     synced: () => families.syncEvents.inc(),
@@ -16,6 +17,7 @@ export function syncGroup(families: Families, attempts: AttemptTally): SyncGroup
     stalledSubscription: () => families.syncStalled.inc(),
     consolidation: (result) => families.syncConsolidations.inc({ result }),
     droppedFrame: (reason) => families.syncDroppedFrames.inc({ reason }),
+    dailySync: (seconds, at) => jobs.ran("daily_sync", "success", seconds, at),
   };
 }
 

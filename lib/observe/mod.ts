@@ -1,5 +1,6 @@
-/** What the operator sees: the log. */
+/** What the operator sees: log, metrics, and the regular jobs behind them. */
 export * from "./address_key.ts";
+export * from "./jobs.ts";
 export * from "./log.ts";
 export * from "./log_filter.ts";
 export * from "./logger.ts";

@@ -1,4 +1,5 @@
 import { compareNewestFirst } from "../nostr/mod.ts";
+import type { RegularJob } from "../observe/mod.ts";
 import { DURATION, LIMIT } from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 import { type AnnouncementOutcome, expireAnnouncement, giveUpSoftExpired } from "./expire_announcement.ts";
@@ -70,12 +71,25 @@ export class Sweep {
     return result;
   }
 
-  /** Forgets expired ids older than their memory, and retired repositories older than theirs. */
+  /** Forgets expired ids older than their memory. */
   async prune(): Promise<void> {
     const { store, clock, log } = this.#parts;
     const count = await store.pruneExpired(clock.now());
     if (count > 0) log.info("expired ids forgotten", { count });
-    await this.#guarded([], () => discardRetired(this.#parts, clock.now() - this.#retentionMs));
+  }
+
+  /** Deletes retired repositories for good that were held long enough. */
+  async discard(): Promise<void> {
+    await discardRetired(this.#parts, this.#parts.clock.now() - this.#retentionMs);
+  }
+
+  /** All of it, as often as it has to be done. */
+  jobs(): readonly RegularJob[] {
+    return [
+      { name: "purgatory_sweep", everyMs: DURATION.sweepMs, run: () => this.expire() },
+      { name: "expired_events", everyMs: DURATION.pruneMs, atStart: true, run: () => this.prune() },
+      { name: "deleted_retention", everyMs: DURATION.pruneMs, atStart: true, run: () => this.discard() },
+    ];
   }
 
   async #guarded<T>(keys: readonly string[], work: () => Promise<T>): Promise<T | undefined> {

@@ -1,5 +1,4 @@
-import type { Clock, Random } from "../world/mod.ts";
-import { uniform } from "./chance.ts";
+import { type Clock, type Random, uniform } from "../world/mod.ts";
 import type { SyncSettings } from "./ports.ts";
 import { Timer } from "./timer.ts";
 
@@ -17,6 +16,8 @@ export interface DailyParts {
   resync(url: string): boolean;
   /** True while the relay is syncing. */
   isSyncing(url: string): boolean;
+  /** Every relay of a run has been read again. */
+  finished(seconds: number): void;
 }
 
 /**
@@ -30,6 +31,8 @@ export class DailyReconcile {
   readonly #active = new Set<string>();
   /** Monotonic start times of the relays still to come, earliest first. */
   #plan: { readonly at: number; readonly url: string }[] = [];
+  /** Monotonic start of the run that is not finished yet. */
+  #runSince: number | undefined;
 
   constructor(parts: DailyParts) {
     this.#parts = parts;
@@ -58,11 +61,13 @@ export class DailyReconcile {
     this.#spread.stop();
     this.#plan = [];
     this.#active.clear();
+    this.#runSince = undefined;
   }
 
   #planRun(): void {
     const { clock, random, settings, relays } = this.#parts;
     const now = clock.monotonic();
+    this.#runSince = now;
     this.#plan = Array.from(
       relays(),
       (url) => ({ at: now + uniform(random, 0, settings.dailySpreadMs), url }),
@@ -76,7 +81,8 @@ export class DailyReconcile {
     this.#spread.stop();
     for (;;) {
       const next = this.#plan[0];
-      if (!next || this.#active.size >= MAX_AT_ONCE) return;
+      if (!next) return this.#finish();
+      if (this.#active.size >= MAX_AT_ONCE) return;
       const wait = next.at - clock.monotonic();
       if (wait > 0) {
         this.#spread.start(wait, () => this.#startDue());
@@ -85,5 +91,11 @@ export class DailyReconcile {
       this.#plan.shift();
       if (resync(next.url)) this.#active.add(next.url);
     }
+  }
+  #finish(): void {
+    if (this.#runSince === undefined || this.#active.size > 0) return;
+    const seconds = (this.#parts.clock.monotonic() - this.#runSince) / 1000;
+    this.#runSince = undefined;
+    this.#parts.finished(seconds);
   }
 }

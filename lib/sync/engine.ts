@@ -93,6 +93,7 @@ class Engine implements SyncEngine {
         return !wasSyncing && this.#isSyncing(url);
       },
       isSyncing: (url) => this.#isSyncing(url),
+      finished: (seconds) => parts.metrics.dailySync(seconds, clock.now()),
     });
     this.#wanted = new WantedFilters(clock, settings.valuesPerFilter);
     this.#watchers = new Watchers(clock, () => this.snapshot());

@@ -1,5 +1,5 @@
+import { uniform } from "../world/mod.ts";
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
-import { uniform } from "./chance.ts";
 import type { HistoryContext, HistoryScope } from "./history_context.ts";
 import type { PageEnd } from "./history_paging.ts";
 import type { EventResult } from "./link_intake.ts";

@@ -1,5 +1,4 @@
-import type { Clock, Random } from "../world/mod.ts";
-import { uniform } from "./chance.ts";
+import { type Clock, type Random, uniform } from "../world/mod.ts";
 import { Timer } from "./timer.ts";
 
 /** A cooldown ends this much later, drawn anew each time, so that peers are not all asked at once. */

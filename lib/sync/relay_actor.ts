@@ -1,7 +1,6 @@
 import type { Filter } from "../nostr/mod.ts";
 import type { RelayGauges } from "../observe/mod.ts";
-import type { NetworkFailure } from "../world/mod.ts";
-import { uniform } from "./chance.ts";
+import { type NetworkFailure, uniform } from "../world/mod.ts";
 import type { ActorContext } from "./context.ts";
 import type { DialTicket } from "./dial_gate.ts";
 import { Health, HEALTH_GAUGE } from "./health.ts";

@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
+import { runJobs } from "../support/jobs.ts";
 import { eventually, withTempDirectory } from "../support/temp.ts";
 import { announcement, bench, event, KEYS, NOW, state } from "./support.ts";
 
@@ -33,7 +34,7 @@ Deno.test("S-91 a refused event is whole for 120 s and known by id for 7 days, t
 Deno.test("S-106 sweeps and invalidations count each type by itself", () =>
   bench(async ({ sync, intake, clock, tally, submit }) => {
     const aborting = new AbortController();
-    const upkeep = intake.upkeep(aborting.signal);
+    const upkeep = runJobs(intake.jobs(), clock, aborting.signal);
     await sync(state("alice", OID));
     await sync(state("alice", "2".repeat(40), { identifier: "y" }));
     await sync(announcement("bob", { elsewhere: true }));
@@ -60,10 +61,10 @@ Deno.test("S-106 sweeps and invalidations count each type by itself", () =>
     deepStrictEqual(tally.counts, new Map([["invalidated state", 1], ["hotMiss state", 1]]));
     tally.counts.clear();
     aborting.abort();
-    await upkeep;
+    await upkeep.ended();
     clock.jump(7 * DAY);
     // A start forgets what is past its time.
-    await intake.upkeep(aborting.signal);
+    await runJobs(intake.jobs(), clock, aborting.signal).started;
     deepStrictEqual(tally.counts, new Map([["coldExpired announcement", 1]]));
     deepStrictEqual(await intake.rejectedCounts(), {
       hot: { announcement: 0, state: 0 },

@@ -165,10 +165,10 @@ Deno.test("R-39 the owner of a served repository withdraws: retired, refused, no
     const path = `${world.repositories.root}/${retired!.directory}`;
     ok((await Deno.stat(path)).isDirectory);
     world.clock.jump(RETENTION_MS - 1);
-    await world.sweep.prune();
+    await world.sweep.discard();
     ok((await Deno.stat(path)).isDirectory);
     world.clock.jump(2);
-    await world.sweep.prune();
+    await world.sweep.discard();
     deepStrictEqual(await world.store.retired(owner.pubkey, "repo"), []);
     await Deno.stat(path).then(() => ok(false), () => {});
   }));
@@ -303,7 +303,7 @@ Deno.test("repositories whose names begin alike or hold dots are retired at once
     deepStrictEqual([...refs.keys()], ["refs/heads/main"]);
     await accepted(world, remove(owner, [["a", `30617:${owner.pubkey}:v1..v2`]], T + 3_000));
     world.clock.jump(RETENTION_MS + 1_000);
-    await world.sweep.prune();
+    await world.sweep.discard();
     for (const identifier of identifiers) {
       deepStrictEqual(await world.store.retired(owner.pubkey, identifier), []);
     }

@@ -12,4 +12,5 @@ export const ignoresAll: SyncGroup = {
   stalledSubscription() {},
   consolidation() {},
   droppedFrame() {},
+  dailySync() {},
 };

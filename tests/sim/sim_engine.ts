@@ -6,8 +6,9 @@ import { Pins, type ReleaseParts, startPurgatory, StatePushGate, Sweep } from ".
 import { createRelay, type Relay } from "../../lib/relay/mod.ts";
 import type { Store } from "../../lib/store/mod.ts";
 import type { SyncEngine } from "../../lib/sync/mod.ts";
-import { KeyedLock, type Random, repeat } from "../../lib/world/mod.ts";
+import { KeyedLock, type Random } from "../../lib/world/mod.ts";
 import { OPEN } from "../policy/support.ts";
+import { runJobs } from "../support/jobs.ts";
 import type { Commits } from "./commits.ts";
 import { startFollowing } from "./following.ts";
 import { type SimDisk, SimGit } from "./sim_git.ts";
@@ -94,12 +95,10 @@ export async function startEngine(input: EngineParts): Promise<SimEngine> {
   });
   const relay: Relay = createRelay({ limits: LIMITS, store, sink: intake, clock, log: input.log });
   const never = new AbortController().signal;
-  void intake.upkeep(never);
   const gate = new StatePushGate(parts, locks, { rules, hasSpace: () => Promise.resolve(true) });
   await startPurgatory(parts, locks);
   const sweep = new Sweep(parts, locks, 90 * DURATION.pruneMs);
-  void repeat(clock, DURATION.sweepMs, never, () => sweep.expire());
-  void repeat(clock, DURATION.pruneMs, never, () => sweep.prune());
+  runJobs([...intake.jobs(), ...sweep.jobs()], clock, never);
   const started = following = startFollowing({ ...input, store, repositories, parts, locks, intake });
   return {
     connected: () =>

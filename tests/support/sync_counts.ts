@@ -45,6 +45,9 @@ export class SyncCounts implements SyncGroup {
   droppedFrame(reason: string): void {
     this.#add(`dropped ${reason}`);
   }
+  dailySync(): void {
+    this.#add("daily");
+  }
 
   #add(name: string, count = 1): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + count);

@@ -18,6 +18,7 @@ import { KeyedLock, type Random, systemClock } from "../../lib/world/mod.ts";
 import { OPEN } from "../policy/support.ts";
 import { LineLog } from "../store/fixtures.ts";
 import { Busy } from "./busy.ts";
+import { runJobs } from "./jobs.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { SteppingClock } from "./stepping_clock.ts";
 import { SyncCounts } from "./sync_counts.ts";
@@ -130,7 +131,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
     wanted: (want) => engine?.fetchWanted(want),
   });
   const stopping = new AbortController();
-  const upkeep = intake.upkeep(stopping.signal);
+  const upkeep = runJobs(intake.jobs(), clock, stopping.signal);
   const gate = new StatePushGate(parts, locks, { rules, hasSpace: () => Promise.resolve(true) });
   const counts = new SyncCounts();
   const naughty = new NaughtyList({ clock, lifetimeMs: settings.naughtyMs, log, subject: "relay" });
@@ -182,7 +183,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
       await drive(clock, engine?.stop() ?? Promise.resolve(), 20_000);
       engine = undefined;
       stopping.abort();
-      await drive(clock, upkeep, 1_000);
+      await drive(clock, upkeep.ended(), 1_000);
       await drive(clock, intake.stop(), 1_000);
       await repositories.settled();
       await opened.close();

@@ -1,5 +1,5 @@
+import { uniform } from "../../lib/world/mod.ts";
 import assert from "node:assert/strict";
-import { uniform } from "../../lib/sync/chance.ts";
 import type { HistoryRule } from "./scripted_link.ts";
 import { announcement, ref, type Rig, rig, seededRandom } from "./support.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Filter } from "../../lib/nostr/mod.ts";
 import { event, key, NOW, NOW_MS } from "../store/fixtures.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
 import type { ScriptedLink } from "./scripted_link.ts";
 import { announcement, issue, ref, type Rig, rig, short, shorts } from "./support.ts";
 
@@ -334,12 +335,48 @@ Deno.test("S-39 daily delays lie between 23 h and 25 h and differ", async () => 
     relays: () => [],
     resync: () => false,
     isSyncing: () => false,
+    finished: () => {},
   });
   daily.start();
   await new Promise((resolve) => setTimeout(resolve, 0));
   assert.equal(slept.length, 50);
   assert.ok(slept.every((ms) => ms >= 23 * 3_600_000 && ms < 25 * 3_600_000));
   assert.ok(new Set(slept).size > 40);
+  daily.stop();
+});
+
+Deno.test("S-39 a daily run is over when every relay has been read again, two at a time", async () => {
+  const { DailyReconcile } = await import("../../lib/sync/daily.ts");
+  const { seededRandom, SETTINGS } = await import("./support.ts");
+  const clock = new VirtualClock();
+  const syncing = new Set<string>();
+  const started: string[] = [];
+  const runs: number[] = [];
+  const daily = new DailyReconcile({
+    clock,
+    random: seededRandom(7),
+    settings: SETTINGS,
+    relays: () => ["wss://a", "wss://b", "wss://c", "wss://gone"],
+    resync: (url) => {
+      started.push(url);
+      if (url !== "wss://gone") syncing.add(url);
+      return url !== "wss://gone";
+    },
+    isSyncing: (url) => syncing.has(url),
+    finished: (seconds) => runs.push(seconds),
+  });
+  daily.start();
+  await clock.advance(SETTINGS.dailyMaxMs + SETTINGS.dailySpreadMs);
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual([syncing.size > 0 && syncing.size <= 2, runs.length], [true, 0]);
+    const [url] = syncing;
+    syncing.delete(url!);
+    daily.update();
+    await clock.advance(0);
+  }
+  assert.equal(new Set(started).size, 4);
+  assert.equal(runs.length, 1);
+  assert.ok(runs[0]! > 0 && runs[0]! <= (2 * SETTINGS.dailySpreadMs + SETTINGS.dailyMaxMs) / 1000);
   daily.stop();
 });
 

@@ -67,6 +67,7 @@ export class CountingMetrics implements SyncGroup {
   stalledSubscription = () => this.#count("stalled");
   consolidation = (result: string) => this.#count(`consolidation ${result}`);
   droppedFrame = (reason: string) => this.#count(`dropped ${reason}`);
+  dailySync = () => this.#count("daily");
 
   of(name: string): number {
     return this.counts.get(name) ?? 0;

@@ -103,6 +103,9 @@ export class CountingSync implements SyncGroup {
   droppedFrame(reason: string): void {
     this.#add(`dropped ${reason}`);
   }
+  dailySync(): void {
+    this.#add("daily");
+  }
 }
 
 /** A deterministic source of bytes. */

@@ -1,0 +1,75 @@
+import { type Clock, type Random, uniform } from "../world/mod.ts";
+import type { Logger } from "./log.ts";
+import type { Job, JobGroup } from "./metrics_operation.ts";
+import { runJob } from "./run_job.ts";
+
+/** Work that is done again and again. */
+export interface RegularJob {
+  /** Its name in metrics and log, out of the closed list of `ngit_job_…`. */
+  readonly name: Job;
+  /** From the end of one run to the beginning of the next, in milliseconds. */
+  readonly everyMs: number;
+  /** Each wait is longer by up to this at random, so that jobs spread out; none when not given. */
+  readonly jitterMs?: number;
+  /** Runs when it is registered, too. */
+  readonly atStart?: boolean;
+  /** Why a run has to be left out, such as a full disk; undefined when nothing forbids it. */
+  readonly hindrance?: () => Promise<string | undefined>;
+  /** One run: logs what it changed by itself, and ends soon after `signal` aborted. */
+  run(signal: AbortSignal): Promise<unknown>;
+}
+
+/** What {@link Jobs} works with. */
+export interface JobParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: JobGroup;
+  readonly log: Logger;
+  /** Ends all jobs. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The regular jobs of one server: each runs at its interval, never twice at once, is measured, and
+ * stays scheduled when a run fails.
+ */
+export class Jobs {
+  readonly #parts: JobParts;
+  readonly #loops: Promise<void>[] = [];
+
+  constructor(parts: JobParts) {
+    this.#parts = parts;
+  }
+
+  /** Schedules a job; resolves when its run at the start is over, at once when it has none. */
+  register(job: RegularJob): Promise<void> {
+    const first = job.atStart ? this.#runOnce(job) : Promise.resolve();
+    this.#loops.push(first.then(() => this.#repeat(job)));
+    return first;
+  }
+
+  /** Resolves when every job has ended; to be asked after the signal aborted. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#loops);
+  }
+
+  async #repeat(job: RegularJob): Promise<void> {
+    const { clock, random, signal } = this.#parts;
+    while (!signal.aborted) {
+      await clock.sleep(job.everyMs + uniform(random, 0, job.jitterMs ?? 0), signal);
+      if (!signal.aborted) await this.#runOnce(job);
+    }
+  }
+
+  async #runOnce({ name, hindrance, run }: RegularJob): Promise<void> {
+    const { clock, metrics, log, signal } = this.#parts;
+    try {
+      const reason = await hindrance?.();
+      if (reason === undefined) return void await runJob(metrics, clock, name, () => run(signal));
+      metrics.skipped(name);
+      log.debug("job left out", { job: name, reason });
+    } catch (error) {
+      log.error("job failed, its next run tries again", { job: name, error: String(error) });
+    }
+  }
+}
