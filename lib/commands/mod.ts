@@ -1,16 +1,11 @@
 /** Everything the command line can ask for. */
-import {
-  type ConfigInput,
-  helpText,
-  parseCommandLine,
-  type SubcommandName,
-  versionText,
-} from "../config/mod.ts";
+import { helpText, parseCommandLine, type SubcommandName, versionText } from "../config/mod.ts";
 import { SCHEMA_VERSION } from "../store/mod.ts";
 import { systemClock } from "../world/mod.ts";
 import { checkConfig } from "./check_config.ts";
 import { serve, type StartServer } from "./serve.ts";
 import { print, refuseUsage, type Subcommand } from "./subcommand.ts";
+import { surroundings } from "./surroundings.ts";
 
 export { checkConfig, type CheckConfigInput, type CheckReport } from "./check_config.ts";
 export { runtimeWarning } from "./runtime.ts";
@@ -46,8 +41,4 @@ export async function runCommand(args: readonly string[], start: StartServer): P
     case "serve":
       return await serve(surroundings(args), start);
   }
-}
-
-function surroundings(args: readonly string[]): ConfigInput {
-  return { args, env: Deno.env.toObject(), readTextFile: (path) => Deno.readTextFile(path), cwd: Deno.cwd() };
 }

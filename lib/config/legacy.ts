@@ -48,6 +48,16 @@ export const LEGACY_NAMES: Readonly<Record<string, LegacyName>> = {
 /** The variable that names the `.env` file; it belongs to no layer. */
 export const ENV_FILE_VARIABLE = "NGIT_ENV_FILE";
 
+/** Variables of other origin that are read: what children need, and what service managers set. */
+export const SYSTEM_VARIABLES = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "NO_COLOR",
+  "NOTIFY_SOCKET",
+  "CREDENTIALS_DIRECTORY",
+] as const;
+
 /** The entry of a foreign name, if it is one. */
 export function legacyName(name: string): LegacyName | undefined {
   return Object.hasOwn(LEGACY_NAMES, name) ? LEGACY_NAMES[name] : undefined;

@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import { isLoopbackHost } from "./domain.ts";
 import type { ValueSource } from "./layers.ts";
 import { formatAddress } from "./kinds.ts";
+import { ENV_FILE_VARIABLE, LEGACY_NAMES, SYSTEM_VARIABLES } from "./legacy.ts";
 import { flagOf, keyOf, type OptionGroup } from "./option.ts";
 import { OPTION_NAMES, type OptionName, optionRow, type OptionValues } from "./options.ts";
 import { formatProblem, type Notice, type Problem } from "./problem.ts";
@@ -67,6 +68,14 @@ export type LoadedConfig =
 
 /** Variables to remove from the process environment once they have been read. */
 export const SECRET_VARIABLES: readonly OptionName[] = ["NGIT_RELAY_OWNER_NSEC", "NGIT_DATABASE_AUTH_TOKEN"];
+
+/** Every variable that means something here. */
+export const READABLE_VARIABLES: readonly string[] = [
+  ...OPTION_NAMES,
+  ...Object.keys(LEGACY_NAMES),
+  ENV_FILE_VARIABLE,
+  ...SYSTEM_VARIABLES,
+];
 
 /** Reads and judges the configuration; every problem is reported at once. */
 export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {

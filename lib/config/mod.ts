@@ -20,6 +20,7 @@ export {
   formatProblems,
   loadConfig,
   type LoadedConfig,
+  READABLE_VARIABLES,
   type ResolvedOption,
   SECRET_VARIABLES,
 } from "./load.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Client, createClient, LibsqlError, type ResultSet } from "@libsql/client";
+import type { Client, LibsqlError, ResultSet } from "@libsql/client";
 import type { Logger } from "../observe/mod.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
 
@@ -38,18 +38,23 @@ const TROUBLE = new Set([
   "CLIENT_CLOSED",
 ]);
 
+/** The driver's class is not at hand before the driver is, which is loaded with the first connection. */
+function isLibsqlError(cause: unknown): cause is LibsqlError {
+  return cause instanceof Error && cause.name === "LibsqlError";
+}
+
 /** A transaction that the driver reported as committed is not there: its connection is poisoned. */
 export class LostTransactionError extends Error {}
 
 /** True when the database as a whole is in trouble, so that smaller transactions would fail too. */
 export function isDatabaseTrouble(cause: unknown): boolean {
-  return cause instanceof LostTransactionError || (cause instanceof LibsqlError && TROUBLE.has(cause.code));
+  return cause instanceof LostTransactionError || (isLibsqlError(cause) && TROUBLE.has(cause.code));
 }
 
 /** True when another connection stood in the way, or ours was replaced under us: worth another try. */
 export function isTransient(cause: unknown): boolean {
   return cause instanceof LostTransactionError ||
-    (cause instanceof LibsqlError && /^(SQLITE_BUSY|SQLITE_LOCKED|CLIENT_CLOSED)$/.test(cause.code));
+    (isLibsqlError(cause) && /^(SQLITE_BUSY|SQLITE_LOCKED|CLIENT_CLOSED)$/.test(cause.code));
 }
 
 /**
@@ -140,6 +145,8 @@ export class Database {
 
   async #connect(): Promise<Client> {
     const { authToken, busyTimeoutMs } = this.#options;
+    // Loading it takes permissions, which only those who open a database have to grant.
+    const { createClient } = await import("@libsql/client");
     const client = createClient({
       url: this.#url,
       concurrency: 1,
