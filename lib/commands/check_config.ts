@@ -12,11 +12,14 @@ import {
   shown,
 } from "../config/mod.ts";
 import type { Clock } from "../world/mod.ts";
+import { accessFlags, type NeededAccess, neededAccess } from "./access.ts";
 import { checkDatabase, type DatabaseCheck } from "./check_database.ts";
+import { checkJson, troubleText } from "./check_json.ts";
 import { checkDirectory, checkDisk, checkStateFiles } from "./check_files.ts";
 import { checkClock, checkGit, checkLimits, checkPort, runningServer } from "./check_machine.ts";
 import { checkPermissions } from "./check_permissions.ts";
 import { type CheckResult, renderCheck, resultsOf } from "./check_result.ts";
+import { loadNativeModule, type NativeModule } from "./native_module.ts";
 
 /** What {@link checkConfig} needs. */
 export interface CheckConfigInput extends ConfigInput {
@@ -28,6 +31,8 @@ export interface CheckConfigInput extends ConfigInput {
 /** Text for stdout and the exit code: 1 when a check failed. */
 export interface CheckReport {
   readonly text: string;
+  /** For stderr: what is not in order, when `text` is for a program. */
+  readonly trouble: string;
   readonly exitCode: 0 | 1;
 }
 
@@ -40,6 +45,8 @@ interface Subject {
   readonly gitPath: string | undefined;
   readonly relayPath: string | undefined;
   readonly runningPid: string | undefined;
+  readonly nativeModule: NativeModule;
+  readonly access: NeededAccess;
 }
 
 /**
@@ -55,8 +62,12 @@ export async function checkConfig(input: CheckConfigInput): Promise<CheckReport>
   const results = [...optionResults(examination), ...await machineResults(subject)].map((
     result,
   ): CheckResult => strict && result.status === "warn" ? { ...result, status: "FAIL" } : result);
+  const isJson = command.kind === "check-config" && command.format === "json";
   return {
-    text: renderCheck(results, examination.resolved),
+    text: isJson
+      ? checkJson(results, examination.resolved, accessFlags(subject.access))
+      : renderCheck(results, examination.resolved),
+    trouble: isJson ? troubleText(results) : "",
     exitCode: results.some((result) => result.status === "FAIL") ? 1 : 0,
   };
 }
@@ -73,7 +84,9 @@ async function subjectOf(
   const gitPath = isMemory && gitIsDefault ? undefined : absolute(values.gitDataPath);
   const relayPath = isMemory ? undefined : absolute(values.relayDataPath);
   const runningPid = await runningServer([gitPath, relayPath].filter((path) => path !== undefined));
-  return { input, examination, allowRunning, gitPath, relayPath, runningPid };
+  const nativeModule = await loadNativeModule();
+  const access = await neededAccess({ ...input, examination, nativeModule: nativeModule.path });
+  return { input, examination, allowRunning, gitPath, relayPath, runningPid, nativeModule, access };
 }
 
 const OPTION_CHECKS: readonly OptionCheck[] = ["options", "unknown", "domain", "lists", "exclusions"];
@@ -184,15 +197,7 @@ async function databaseResults(subject: Subject): Promise<DatabaseCheck> {
 }
 
 async function permissionResults(subject: Subject): Promise<readonly CheckResult[]> {
-  const { input, gitPath, relayPath, examination: { values } } = subject;
-  return await checkPermissions({
-    bindAddress: values.bindAddress,
-    dataPaths: [gitPath, relayPath].filter((path) => path !== undefined),
-    readPaths: [input.cwd],
-    program: values.gitBinary,
-    needsFreeSpace: (values.minFreeDiskMb ?? 0) > 0,
-    needsDatabase: values.databaseBackend === "libsql",
-  });
+  return await checkPermissions(subject.access, subject.nativeModule);
 }
 
 function isFailure(result: CheckResult): boolean {

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { causeOf, type CheckResult, resultsOf } from "./check_result.ts";
 
@@ -60,13 +61,24 @@ function judge(path: string, facts: DatabaseFacts, ours: number): CheckResult {
 }
 
 async function readCopy(path: string, withLog: boolean): Promise<DatabaseFacts> {
-  const directory = await Deno.makeTempDir({ prefix: "ngit-grasp-check-" });
+  const directory = await privateDirectory(dirname(path));
   try {
     await Deno.copyFile(path, `${directory}/copy.db`);
     if (withLog) await Deno.copyFile(`${path}-wal`, `${directory}/copy.db-wal`);
     return readFacts(new DatabaseSync(`${directory}/copy.db`), true);
   } finally {
     await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** A temporary directory; where we may write nowhere but beside the data, it is made there. */
+async function privateDirectory(beside: string): Promise<string> {
+  const prefix = "ngit-grasp-check-";
+  try {
+    return await Deno.makeTempDir({ prefix });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return await Deno.makeTempDir({ dir: beside, prefix: `.${prefix}` });
   }
 }
 

@@ -1,61 +1,52 @@
-import { type BindAddress, formatAddress } from "../config/mod.ts";
+import { accessFlags, type Grant, type NeededAccess } from "./access.ts";
 import { causeOf, type CheckResult, resultsOf } from "./check_result.ts";
-
-/** What the server will ask the runtime for. */
-export interface NeededAccess {
-  readonly bindAddress: BindAddress | undefined;
-  /** Absolute paths that are read and written. */
-  readonly dataPaths: readonly string[];
-  /** Absolute paths that are only read. */
-  readonly readPaths: readonly string[];
-  /** git, a name or a path. */
-  readonly program: string | undefined;
-  readonly needsFreeSpace: boolean;
-  readonly needsDatabase: boolean;
-}
+import type { NativeModule } from "./native_module.ts";
 
 /** Every permission the server needs is granted, and nothing that is broader. */
-export async function checkPermissions(needed: NeededAccess): Promise<readonly CheckResult[]> {
+export async function checkPermissions(
+  needed: NeededAccess,
+  module: NativeModule,
+): Promise<readonly CheckResult[]> {
   const { ok, warn, fail } = resultsOf("permissions");
   const missing: string[] = [];
-  for (const { flag, descriptor } of neededPermissions(needed)) {
-    if (!await isGranted(descriptor)) missing.push(flag);
-  }
-  if (needed.needsDatabase && !await databaseLoads()) missing.push("--allow-ffi=<libSQL module>");
-  const excess = await broaderThanNeeded();
+  for (const grant of needed.grants) missing.push(...await missingOf(grant, module));
+  const excess = await broaderThan(needed);
   const results = missing.map((flag) => fail(`missing permission: ${flag}`));
   if (excess.length > 0) results.push(warn(`broader than needed (as with -A): ${excess.join(" ")}`));
   return results.length > 0 ? results : [ok("exactly what is needed")];
 }
 
-interface NeededPermission {
-  readonly flag: string;
-  readonly descriptor: Deno.PermissionDescriptor;
+/** Flags for the values that are not granted. */
+async function missingOf(grant: Grant, module: NativeModule): Promise<readonly string[]> {
+  const { name, values } = grant;
+  if (name === "ffi") {
+    return module.problem === undefined ? [] : [`--allow-ffi=${module.path ?? "<libSQL module>"}`];
+  }
+  const flags: string[] = [];
+  for (const value of values ?? [undefined]) {
+    if (await isGranted(descriptorOf(name, value))) continue;
+    const one = { name, values: value === undefined ? undefined : [value] };
+    flags.push(...accessFlags({ grants: [one], deniedNet: [] }));
+  }
+  return flags;
 }
 
-function neededPermissions(needed: NeededAccess): readonly NeededPermission[] {
-  const list: NeededPermission[] = [];
-  if (needed.bindAddress) {
-    const host = formatAddress(needed.bindAddress);
-    list.push({ flag: `--allow-net=${host}`, descriptor: { name: "net", host } });
+function descriptorOf(name: Grant["name"], value: string | undefined): Deno.PermissionDescriptor {
+  if (value === undefined) return { name };
+  switch (name) {
+    case "net":
+      return { name, host: value };
+    case "run":
+      return { name, command: value };
+    case "env":
+      // A pattern cannot be asked for, what it matches can.
+      return { name, variable: value.replace("*", "DOMAIN") };
+    case "sys":
+      // The runtime knows more kinds than its type declarations.
+      return { name, kind: value } as unknown as Deno.PermissionDescriptor;
+    default:
+      return { name, path: value };
   }
-  for (const path of [...needed.dataPaths, ...needed.readPaths]) {
-    list.push({ flag: `--allow-read=${path}`, descriptor: { name: "read", path } });
-  }
-  for (const path of needed.dataPaths) {
-    list.push({ flag: `--allow-write=${path}`, descriptor: { name: "write", path } });
-  }
-  if (needed.program !== undefined) {
-    const command = needed.program;
-    list.push({ flag: `--allow-run=${command}`, descriptor: { name: "run", command } });
-  }
-  list.push({ flag: "--allow-env=NGIT_*", descriptor: { name: "env", variable: "NGIT_DOMAIN" } });
-  if (needed.needsFreeSpace) {
-    // The runtime knows this kind, its type declarations do not.
-    const descriptor = { name: "sys", kind: "statfs" } as unknown as Deno.PermissionDescriptor;
-    list.push({ flag: "--allow-sys=statfs", descriptor });
-  }
-  return list;
 }
 
 async function isGranted(descriptor: Deno.PermissionDescriptor): Promise<boolean> {
@@ -67,21 +58,11 @@ async function isGranted(descriptor: Deno.PermissionDescriptor): Promise<boolean
   }
 }
 
-async function broaderThanNeeded(): Promise<readonly string[]> {
-  const names = ["read", "write", "run", "env", "sys", "ffi"] as const;
-  const granted = await Promise.all(names.map((name) => isGranted({ name })));
-  return names.filter((_, index) => granted[index]).map((name) => `--allow-${name}`);
-}
-
-/** Proves that the native module may be loaded: a grant for one file cannot be asked for by name. */
-async function databaseLoads(): Promise<boolean> {
-  try {
-    const { createClient } = await import("@libsql/client");
-    const client = createClient({ url: ":memory:" });
-    await client.execute("SELECT 1");
-    client.close();
-    return true;
-  } catch {
-    return false;
+/** Permissions that are granted without limit though a limited one would do. */
+async function broaderThan({ grants }: NeededAccess): Promise<readonly string[]> {
+  const broader: string[] = [];
+  for (const { name, values } of grants) {
+    if (values !== undefined && await isGranted({ name })) broader.push(`--allow-${name}`);
   }
+  return broader;
 }

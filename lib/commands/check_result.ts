@@ -9,6 +9,8 @@ export interface CheckResult {
   readonly status: CheckStatus;
   /** One line without secrets. */
   readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }
 
 /** Builders of results of the check `id`. */

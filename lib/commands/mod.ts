@@ -1,10 +1,17 @@
 /** Everything the command line can ask for. */
-import { helpText, parseCommandLine, type SubcommandName, versionText } from "../config/mod.ts";
+import {
+  defaultEnvText,
+  helpText,
+  parseCommandLine,
+  type SubcommandName,
+  versionText,
+} from "../config/mod.ts";
 import { SCHEMA_VERSION } from "../store/mod.ts";
 import { systemClock } from "../world/mod.ts";
 import { checkConfig } from "./check_config.ts";
+import { printPermissions } from "./print_permissions.ts";
 import { serve, type StartServer } from "./serve.ts";
-import { print, refuseUsage, type Subcommand } from "./subcommand.ts";
+import { print, printError, refuseUsage, type Subcommand } from "./subcommand.ts";
 import { surroundings } from "./surroundings.ts";
 
 export { checkConfig, type CheckConfigInput, type CheckReport } from "./check_config.ts";
@@ -24,6 +31,11 @@ export async function runCommand(args: readonly string[], start: StartServer): P
     case "version":
       print(versionText(SCHEMA_VERSION));
       return 0;
+    case "print-default-env":
+      print(defaultEnvText());
+      return 0;
+    case "print-permissions":
+      return await printPermissions(surroundings(args), command);
     case "check-config": {
       const report = await checkConfig({
         ...surroundings(args),
@@ -31,6 +43,7 @@ export async function runCommand(args: readonly string[], start: StartServer): P
         clock: systemClock,
       });
       print(report.text);
+      if (report.trouble !== "") printError(report.trouble);
       return report.exitCode;
     }
     case "subcommand": {

@@ -20,6 +20,11 @@ const WORDS: Readonly<Record<RangeWord, readonly string[]>> = {
   none: [],
 };
 
+/** The prefixes a word stands for. */
+export function prefixesOf(word: RangeWord): readonly string[] {
+  return WORDS[word];
+}
+
 /** Reads an address, a prefix (`10.0.0.0/8`) or one of the words; undefined when it is none of them. */
 export function parseRange(text: string): readonly AddressRange[] | undefined {
   const word = text.toLowerCase();

@@ -13,10 +13,20 @@ export type Command =
   | { readonly kind: "version" }
   | ({ readonly kind: "serve" } & CommandOptions)
   | (
-    & { readonly kind: "check-config"; readonly strict: boolean; readonly allowRunning: boolean }
+    & {
+      readonly kind: "check-config";
+      readonly strict: boolean;
+      readonly allowRunning: boolean;
+      readonly format: CheckFormat;
+    }
     & CommandOptions
   )
+  | { readonly kind: "print-default-env" }
+  | ({ readonly kind: "print-permissions" } & CommandOptions)
   | ({ readonly kind: "subcommand" } & SubcommandCall & CommandOptions);
+
+/** How `--check-config` reports: for people, or one JSON object. */
+export type CheckFormat = "table" | "json";
 
 /** A sub-command with its own arguments. */
 export interface SubcommandCall {
@@ -41,6 +51,9 @@ export const COMMAND_FLAGS = [
   "--check-config",
   "--strict",
   "--allow-running",
+  "--format",
+  "--print-default-env",
+  "--print-permissions",
   "--env-file",
   "--help",
   "--version",
@@ -66,17 +79,21 @@ export function parseCommandLine(
   const { flags, envFile, problems, subcommand } = reader;
   if (reader.seen.has("--help")) return { kind: "help", of: subcommand?.name };
   if (reader.seen.has("--version")) return { kind: "version" };
+  if (reader.seen.has("--print-default-env")) return { kind: "print-default-env" };
   if (subcommand) {
     const { name, words, own } = subcommand;
     return { kind: "subcommand", name, words, own, flags, envFile, problems };
   }
   if (reader.seen.has("--check-config")) {
     const [strict, allowRunning] = [reader.seen.has("--strict"), reader.seen.has("--allow-running")];
-    return { kind: "check-config", strict, allowRunning, flags, envFile, problems };
+    const format = reader.format === "json" ? "json" : "table";
+    return { kind: "check-config", strict, allowRunning, format, flags, envFile, problems };
   }
-  for (const flag of ["--strict", "--allow-running"]) {
+  if (reader.format !== undefined) reader.seen.add("--format");
+  for (const flag of ["--strict", "--allow-running", "--format"]) {
     if (reader.seen.has(flag)) problems.push(usage(`${flag} is only valid together with --check-config`));
   }
+  if (reader.seen.has("--print-permissions")) return { kind: "print-permissions", flags, envFile, problems };
   return { kind: "serve", flags, envFile, problems };
 }
 
@@ -86,6 +103,7 @@ class ArgumentReader {
   readonly seen = new Set<string>();
   readonly problems: Problem[] = [];
   envFile: string | undefined;
+  format: string | undefined;
   subcommand:
     | { readonly name: string; readonly row: SubcommandRow; words: string[]; own: Map<string, string> }
     | undefined;
@@ -148,6 +166,13 @@ class ArgumentReader {
     if (this.#readOwnFlag(flag, value)) return;
     if (commandFlag === "--env-file") {
       this.envFile = this.#valueOf(flag, "PATH", value) ?? this.envFile;
+    } else if (commandFlag === "--format") {
+      this.format = this.#valueOf(flag, "FORMAT", value) ?? "";
+      if (!["table", "json"].includes(this.format)) {
+        this.problems.push(
+          usage(`invalid value '${shown(this.format)}' for --format: expected one of: table, json`),
+        );
+      }
     } else if ((COMMAND_FLAGS as readonly string[]).includes(commandFlag)) {
       if (value === undefined) this.seen.add(commandFlag);
       else this.problems.push(usage(`${flag} takes no value`));

@@ -11,7 +11,7 @@ const COMMAND_WIDTH = 25;
 const USAGE = `${PROGRAM_NAME} - Nostr relay and git server (GRASP)
 
 Usage: ${PROGRAM_NAME} [serve] [OPTIONS]
-       ${PROGRAM_NAME} --check-config [--strict] [--allow-running] [OPTIONS]
+       ${PROGRAM_NAME} --check-config [--format <table|json>] [--strict] [--allow-running] [OPTIONS]
        ${PROGRAM_NAME} <COMMAND> [OPTIONS]
 
 Commands:
@@ -22,6 +22,9 @@ Options:
   --check-config           check configuration and machine, start nothing, change nothing
       --strict             treat warnings as failures
       --allow-running      do not fail because the server is running
+      --format <FORMAT>    table, or json: one object on stdout [default: table]
+  --print-default-env      print a .env file with every option, commented out
+  --print-permissions      print the least permissions the effective configuration needs
   --env-file <PATH>        read this file instead of ./.env [env: NGIT_ENV_FILE]
   -h, --help               show this text
   -V, --version            show versions

@@ -35,6 +35,8 @@ export interface ResolvedOption {
   readonly active: boolean;
   readonly reloadable: boolean;
   readonly hidden: boolean;
+  /** True when `value` stands for a secret, or lost the user information of a URL. */
+  readonly redacted: boolean;
 }
 
 /** Everything known about a configuration, right or wrong. */
@@ -90,7 +92,12 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
       resolution,
     };
   }
-  return { ok: false, problems, exitCode: problems.some((problem) => problem.exitCode === 2) ? 2 : 1 };
+  return { ok: false, problems, exitCode: exitCodeOf(problems) };
+}
+
+/** Exit code of a start that these problems prevent. */
+export function exitCodeOf(problems: readonly Problem[]): 1 | 2 {
+  return problems.some((problem) => problem.exitCode === 2) ? 2 : 1;
 }
 
 /** The lines to print on stderr for a configuration that cannot be used, one per problem. */
@@ -101,7 +108,7 @@ export function formatProblems(problems: readonly Problem[]): string {
 /** Reads the configuration as {@link loadConfig} does and tells everything found on the way. */
 export async function examineConfig(input: ConfigInput): Promise<Examination> {
   const command = parseCommandLine(input.args);
-  const hasFlags = command.kind === "serve" || command.kind === "check-config";
+  const hasFlags = "flags" in command;
   const resolution = await resolveOptions({
     flags: hasFlags ? command.flags : new Map(),
     envFile: hasFlags ? command.envFile : undefined,
@@ -197,6 +204,8 @@ function resolvedOptions(
       active: isActive(name, values),
       reloadable: row.reloadable === true,
       hidden: row.hidden === true,
+      redacted: value !== undefined &&
+        (row.kind.isSecret === true || /\/\/\*\*\*@/.test(row.kind.show(value!))),
     };
   });
 }

@@ -58,6 +58,8 @@ export interface OptionRow {
   readonly derivedDefault?: string;
   /** Left out of `--help` and the reference. */
   readonly hidden?: true;
+  /** Options it cannot be combined with, as the end of a sentence. */
+  readonly excludes?: string;
   /** May change while the server runs. */
   readonly reloadable?: true;
   readonly unsupported?: Unsupported;

@@ -9,24 +9,29 @@ export const CURATION_OPTIONS = {
   NGIT_REPOSITORY_WHITELIST: withDefault(lists.repositoryEntries("whitelist"), {
     default: "",
     help: "If not empty, an announcement must list this service and match",
+    excludes: "NGIT_ARCHIVE_READ_ONLY=true, which is the default with any archive option",
     reloadable: true,
   }),
   NGIT_ARCHIVE_ALL: withDefault(kinds.bool, {
     default: "false",
     help: "Accept every announcement, listed here or not",
+    excludes: "NGIT_ARCHIVE_GRASP_SERVICES, NGIT_SYNC_ENABLE=false",
   }),
   NGIT_ARCHIVE_WHITELIST: withDefault(lists.repositoryEntries("whitelist"), {
     default: "",
     help: "Accept matching announcements even if they do not list this service",
+    excludes: "NGIT_ARCHIVE_GRASP_SERVICES, NGIT_SYNC_ENABLE=false",
     reloadable: true,
   }),
   NGIT_ARCHIVE_GRASP_SERVICES: withDefault(lists.domains, {
     default: "",
     help: "Accept announcements whose clone URLs name one of these servers",
+    excludes: "NGIT_ARCHIVE_ALL=true, NGIT_ARCHIVE_WHITELIST, NGIT_SYNC_ENABLE=false",
     reloadable: true,
   }),
   NGIT_ARCHIVE_READ_ONLY: optional(kinds.bool, {
-    help: "Refuse announcements that merely list this service",
+    help: "Refuse announcements that merely list this service; true needs an archive option",
+    excludes: "NGIT_REPOSITORY_WHITELIST",
     derivedDefault: "true when any archive option is active, else false",
   }),
   NGIT_GRASP06_ENABLE: withDefault(kinds.bool, {

@@ -28,12 +28,13 @@ function tableRow(name: OptionName): string {
   const row = optionRow(name);
   const byDefault = row.derivedDefault ?? (row.default ? `\`${row.default}\`` : "");
   const mark = row.unsupported && !row.unsupported.when ? " **Not supported by this version.**" : "";
+  const excludes = row.excludes === undefined ? "" : ` Not together with ${row.excludes}.`;
   const reload = row.reloadable ? " *Reloadable.*" : "";
   const cells = [
     `\`${name}\`<br>\`${flagOf(name)}\``,
     row.kind.form,
     byDefault,
-    `${row.help}.${reload}${mark}`,
+    `${row.help}.${excludes}${reload}${mark}`,
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replace(/<(?!br>)/g, "&lt;")).join(" | ")} |`;
 }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Clock } from "../world/mod.ts";
 import { type GitChild, GitProcess, type GitProgram } from "./git_process.ts";
 import { gitEnvironment, gitSettings, type GitVersion, isAtLeast, parseGitVersion } from "./settings.ts";
@@ -83,6 +84,19 @@ export async function createGit(options: GitOptions): Promise<Git> {
   return new GitRunner(program, searchPath, homePath, options.clock, version, settings);
 }
 
+/**
+ * Where git is looked up: what was found, and the program it is a link to. Without a find (or without
+ * permission to look) undefined.
+ */
+export async function locateGit(
+  binary: string,
+  searchPath: string,
+): Promise<{ readonly found: string; readonly program: string } | undefined> {
+  const found = await firstFile(binary.includes("/") ? [resolve(binary)] : inSearchPath(binary, searchPath));
+  if (found === undefined) return undefined;
+  return { found, program: await Deno.realPath(found) };
+}
+
 /** Where git is and which version, without preparing anything. Rejects like {@link createGit}. */
 export async function inspectGit(
   options: Pick<GitOptions, "binary" | "searchPath" | "clock">,
@@ -107,10 +121,9 @@ export async function gitVersion(git: Pick<Git, "run">): Promise<GitVersion> {
 }
 
 async function resolveBinary(binary: string, searchPath: string): Promise<string> {
-  const candidates = binary.includes("/") ? [binary] : inSearchPath(binary, searchPath);
-  const path = await firstFile(candidates);
-  if (path === undefined) throw new Error(`git not found (NGIT_GIT_BINARY=${binary})`);
-  return await Deno.realPath(path);
+  const located = await locateGit(binary, searchPath);
+  if (located === undefined) throw new Error(`git not found (NGIT_GIT_BINARY=${binary})`);
+  return located.program;
 }
 
 /** setsid(1), when it is installed and may be run. Its links are kept: busybox goes by the name it is called. */

@@ -9,6 +9,7 @@ export {
   type GitRunOptions,
   gitVersion,
   inspectGit,
+  locateGit,
 } from "./git.ts";
 export type { Contribution } from "./contribution_files.ts";
 export type { GitChild, GitExit } from "./git_process.ts";
