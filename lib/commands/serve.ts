@@ -9,7 +9,14 @@ import {
   SECRET_VARIABLES,
 } from "../config/mod.ts";
 import { createLogger, type Logger } from "../observe/mod.ts";
-import { type Clock, type Random, systemClock, systemRandom } from "../world/mod.ts";
+import {
+  type Clock,
+  type Random,
+  type ServiceManager,
+  serviceManager,
+  systemClock,
+  systemRandom,
+} from "../world/mod.ts";
 import { Reloader } from "./reload.ts";
 import { runtimeWarning } from "./runtime.ts";
 
@@ -77,8 +84,10 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
     reloader.resolve(new Reloader({ input, running: loaded, apply, log: log.target("config") }));
     watchForBugs(log);
     announceStart(log, server);
+    const stopping = reportTo(serviceManager(input.env, (sentence) => log.warn(sentence)), server);
     await stop.first;
     log.info("stopping; a second signal stops at once");
+    await stopping();
     await server.stop();
     log.info("stopped");
     return 0;
@@ -88,6 +97,18 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
     stop.ignore();
     Deno.removeSignalListener("SIGHUP", onReload);
   }
+}
+
+/** Tells the service manager that the server answers and lives; the result tells it that it stops. */
+function reportTo(manager: ServiceManager, server: Stoppable): () => Promise<void> {
+  manager.ready(`serving ${server.domain} on ${server.url}`);
+  const stopping = new AbortController();
+  const watched = manager.watch(systemClock, stopping.signal);
+  return async () => {
+    manager.stopping();
+    stopping.abort();
+    await watched;
+  };
 }
 
 /** What an admin wants to know first. */

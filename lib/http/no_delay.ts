@@ -1,7 +1,7 @@
+import { openCLibrary } from "../world/mod.ts";
+
 /** What differs between operating systems in the part of the socket interface used here. */
 interface Platform {
-  /** The C library, tried in order: by name, and by path for a permission that names the file. */
-  readonly libraries: readonly string[];
   /** Address families of TCP: IPv4 and IPv6. */
   readonly families: readonly number[];
   /** The address family of the bytes getsockname wrote. */
@@ -9,21 +9,8 @@ interface Platform {
 }
 
 const PLATFORMS: Partial<Record<typeof Deno.build.os, Platform>> = {
-  linux: {
-    libraries: [
-      "libc.so.6",
-      `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`,
-      "/lib64/libc.so.6",
-      `/lib/libc.musl-${Deno.build.arch}.so.1`,
-    ],
-    families: [2, 10],
-    familyOf: (address) => address.getUint16(0, true),
-  },
-  darwin: {
-    libraries: ["/usr/lib/libSystem.B.dylib"],
-    families: [2, 30],
-    familyOf: (address) => address.getUint8(1),
-  },
+  linux: { families: [2, 10], familyOf: (address) => address.getUint16(0, true) },
+  darwin: { families: [2, 30], familyOf: (address) => address.getUint8(1) },
 };
 
 const SYMBOLS = {
@@ -51,7 +38,7 @@ const PORT_OFFSET = 2;
  */
 export function setNoDelay(port: number): boolean {
   const platform = PLATFORMS[Deno.build.os];
-  const library = platform && openLibrary(platform);
+  const library = platform && openCLibrary(SYMBOLS);
   if (platform === undefined || library === undefined) return false;
   try {
     return setOnSockets(library.symbols, platform, port);
@@ -61,18 +48,6 @@ export function setNoDelay(port: number): boolean {
 }
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
-
-function openLibrary({ libraries }: Platform): Library | undefined {
-  for (const path of libraries) {
-    if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") continue;
-    try {
-      return Deno.dlopen(path, SYMBOLS);
-    } catch {
-      // Not the C library of this system.
-    }
-  }
-  return undefined;
-}
 
 function setOnSockets(libc: Library["symbols"], platform: Platform, port: number): boolean {
   const address = new DataView(new ArrayBuffer(ADDRESS_BYTES));

@@ -6,6 +6,7 @@ import { bind } from "../../lib/http/mod.ts";
 import { setNoDelay } from "../../lib/http/no_delay.ts";
 
 const MODULE = new URL("../../lib/http/no_delay.ts", import.meta.url).href;
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const hasGlibc = Deno.build.os === "linux" && isLoadable("libc.so.6");
 
 function isLoadable(library: string): boolean {
@@ -44,7 +45,15 @@ function noDelayOf(local: number, peer: number): number[] {
 /** Runs a program with these permissions only; returns what it printed. */
 async function run(program: string, ...permissions: string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", "--no-config", ...permissions, `data:text/javascript,${program}`],
+    args: [
+      "run",
+      "--no-prompt",
+      "--quiet",
+      "--config",
+      CONFIG,
+      ...permissions,
+      `data:text/javascript,${program}`,
+    ],
     stdin: "null",
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));

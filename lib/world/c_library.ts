@@ -1,0 +1,28 @@
+/** Where the C library is, tried in order: by name, and by path for a permission that names the file. */
+const PATHS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
+  linux: [
+    "libc.so.6",
+    `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`,
+    "/lib64/libc.so.6",
+    `/lib/libc.musl-${Deno.build.arch}.so.1`,
+  ],
+  darwin: ["/usr/lib/libSystem.B.dylib"],
+};
+
+/**
+ * Opens `symbols` of the system's C library; the caller closes it. Undefined when the platform is unknown,
+ * or the library may not or cannot be used. Never throws, never asks for a permission.
+ */
+export function openCLibrary<const S extends Deno.ForeignLibraryInterface>(
+  symbols: S,
+): Deno.DynamicLibrary<S> | undefined {
+  for (const path of PATHS[Deno.build.os] ?? []) {
+    if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") continue;
+    try {
+      return Deno.dlopen(path, symbols);
+    } catch {
+      // Not the C library of this system.
+    }
+  }
+  return undefined;
+}
