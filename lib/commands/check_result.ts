@@ -28,7 +28,6 @@ export function causeOf(error: unknown): string {
 
 /** The table of checks, then the effective values by group. */
 export function renderCheck(results: readonly CheckResult[], options: readonly ResolvedOption[]): string {
-  const checks = results.map(({ id, status, message }) => [id, status, message]);
   const sections = OPTION_GROUPS.map((group) => {
     const shown = options.filter((option) =>
       option.group === group && (!option.hidden || option.source !== "default")
@@ -40,7 +39,13 @@ export function renderCheck(results: readonly CheckResult[], options: readonly R
     ]);
     return `${group}\n${table([["OPTION", "VALUE", "SOURCE"], ...rows])}`;
   });
-  return [table([["CHECK", "STATUS", "MESSAGE"], ...checks]), ...sections].join("\n");
+  return [renderResults(results), ...sections].join("\n");
+}
+
+/** The table of checks alone. */
+export function renderResults(results: readonly CheckResult[]): string {
+  const rows = results.map(({ id, status, message }) => [id, status, message]);
+  return table([["CHECK", "STATUS", "MESSAGE"], ...rows]);
 }
 
 /** Widest padded column; a longer cell pushes its own row only. */

@@ -8,8 +8,10 @@ import {
 } from "../config/mod.ts";
 import { SCHEMA_VERSION } from "../store/mod.ts";
 import { systemClock } from "../world/mod.ts";
+import { backup } from "./backup/mod.ts";
 import { checkConfig } from "./check_config.ts";
 import { printPermissions } from "./print_permissions.ts";
+import { restoreCheck } from "./restore_check/mod.ts";
 import { serve, type StartServer } from "./serve.ts";
 import { print, printError, refuseUsage, type Subcommand } from "./subcommand.ts";
 import { surroundings } from "./surroundings.ts";
@@ -19,7 +21,10 @@ export { runtimeWarning } from "./runtime.ts";
 export type { StartServer, Stoppable } from "./serve.ts";
 
 /** What each sub-command does. */
-const RUNNERS: Readonly<Record<string, Subcommand>> = {} satisfies Record<SubcommandName, Subcommand>;
+const RUNNERS: Readonly<Record<string, Subcommand>> = {
+  backup,
+  "restore-check": restoreCheck,
+} satisfies Record<SubcommandName, Subcommand>;
 
 /** Runs what the arguments ask for; returns the exit code (0 success, 1 failure, 2 usage). */
 export async function runCommand(args: readonly string[], start: StartServer): Promise<number> {

@@ -19,7 +19,26 @@ export interface SubcommandRow {
 export type SubcommandTable = Readonly<Record<string, SubcommandRow>>;
 
 /** Every command beside serving and checking; `lib/commands/` holds what they do. */
-export const SUBCOMMANDS = {} as const satisfies SubcommandTable;
+export const SUBCOMMANDS = {
+  backup: {
+    summary: "copy everything while the server serves",
+    flags: {
+      "--to": { value: "TARGET", help: "Directory, or file ending in .tar, .tar.gz or .tgz; must not exist" },
+      "--include-key": { help: "Copy the secret key of the relay too" },
+      "--git-only": { help: "Leave the database out; needed with a remote one" },
+      "--copy": { help: "Copy files that could be shared with the data directory by hard links" },
+      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+    },
+  },
+  "restore-check": {
+    summary: "say whether a backup, or the live data, is whole",
+    words: ["[DIR]"],
+    flags: {
+      "--full": { help: "Follow the whole history of every repository too" },
+      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+    },
+  },
+} as const satisfies SubcommandTable;
 
 /** Name of a sub-command. */
 export type SubcommandName = keyof typeof SUBCOMMANDS;

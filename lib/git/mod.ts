@@ -1,5 +1,6 @@
 /** Git: child processes, repositories on disk, and the smart HTTP service. */
 export * from "./alignment.ts";
+export { type BackupRunner, markBackup, runningBackup } from "./backup_marker.ts";
 export {
   type AllowedProtocol,
   createGit,

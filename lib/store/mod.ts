@@ -11,6 +11,8 @@ export type { FilterLimits } from "./filter_sql.ts";
 export { claimDirectories, type CleanUp, type DataDirectories } from "./data_directories.ts";
 export { type DirectoryLock, lockDataDirectory } from "./instance_lock.ts";
 export { type RelatedKeys, relatedKeys } from "./related.ts";
+export type { EventRange } from "./event_texts.ts";
+export { type StoredCounts, StoredData, type StoredDataOptions } from "./stored_data.ts";
 export { SCHEMA_VERSION } from "./schema.ts";
 export type * from "./refused_types.ts";
 export type * from "./sync_types.ts";

@@ -18,8 +18,9 @@ const ENTRY_TABLES: Readonly<Partial<Record<DamagedRow["table"], PurgatoryEntryT
 
 /** What a {@link Reader} needs. */
 export interface ReaderParts {
-  readonly database: Database;
-  readonly writer: Writer;
+  readonly database: Pick<Database, "read" | "readAll">;
+  /** Without one damaged rows are passed over and stay where they are. */
+  readonly writer?: Writer;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: StoreGroup;
@@ -67,6 +68,7 @@ export class Reader {
 
   async #quarantine({ table, row, json, reason }: DamagedRow): Promise<void> {
     const { writer, log, clock, metrics } = this.#parts;
+    if (!writer) return log.error("a damaged database row", { table, reason, row: Number(row) });
     log.error("a damaged database row was moved to quarantine", { table, reason, row: Number(row) });
     // The text is compared too: the row may have been replaced by a good one since it was read.
     const where = `FROM ${table} WHERE ${table === "events" ? "seq" : "rowid"} = ?1 AND json = ?2`;
