@@ -11,6 +11,7 @@ import { systemClock } from "../world/mod.ts";
 import { backup } from "./backup/mod.ts";
 import { checkConfig } from "./check_config.ts";
 import { printPermissions } from "./print_permissions.ts";
+import { exportEvents } from "./export/mod.ts";
 import { restoreCheck } from "./restore_check/mod.ts";
 import { serve, type StartServer } from "./serve.ts";
 import { print, printError, refuseUsage, type Subcommand } from "./subcommand.ts";
@@ -23,6 +24,7 @@ export type { StartServer, Stoppable } from "./serve.ts";
 /** What each sub-command does. */
 const RUNNERS: Readonly<Record<string, Subcommand>> = {
   backup,
+  export: exportEvents,
   "restore-check": restoreCheck,
 } satisfies Record<SubcommandName, Subcommand>;
 

@@ -30,6 +30,17 @@ export const SUBCOMMANDS = {
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },
+  export: {
+    summary: "write all served events as JSON lines",
+    flags: {
+      "--to": { value: "FILE", help: "File to write; must not exist. Without it events go to stdout" },
+      "--filter": { value: "JSON", help: "Only events matching this Nostr filter, or any of a list of them" },
+      "--since": { value: "TIME", help: "Only events from this time on: Unix seconds, or an ISO 8601 date" },
+      "--resume": {
+        help: "Go on behind the last whole line of an export to the same file that was interrupted",
+      },
+    },
+  },
   "restore-check": {
     summary: "say whether a backup, or the live data, is whole",
     words: ["[DIR]"],

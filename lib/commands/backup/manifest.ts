@@ -20,7 +20,8 @@ export interface Manifest {
   readonly format: number;
   readonly program: string;
   readonly version: string;
-  readonly commit: string;
+  /** Null when nobody knows from which commit the program was made. */
+  readonly commit: string | null;
   /** ISO 8601. */
   readonly startedAt: string;
   readonly finishedAt: string;
@@ -47,7 +48,7 @@ export function manifestOf(
     format: FORMAT,
     program: PROGRAM_NAME,
     version: PROGRAM_VERSION,
-    commit: PROGRAM_COMMIT,
+    commit: PROGRAM_COMMIT ?? null,
     ...facts,
   };
 }

@@ -1,0 +1,48 @@
+import { type Filter, matchesFilter, type NostrEvent } from "../../nostr/mod.ts";
+import type { StoredData } from "../../store/mod.ts";
+import type { Progress } from "../progress.ts";
+import type { ExportTarget } from "./target.ts";
+
+/** What is exported. */
+export interface ExportOptions {
+  readonly data: StoredData;
+  /** Events that match any of them; undefined: all. */
+  readonly filters: readonly Filter[] | undefined;
+  /** Earliest `created_at`, in seconds. */
+  readonly since: number | undefined;
+  readonly progress: Progress;
+}
+
+/**
+ * Writes events one JSON text per line, oldest first, page by page. Events that arrive meanwhile may or
+ * may not be among them. Returns how many were written; the target is closed whatever happens.
+ */
+export async function exportTo(target: ExportTarget, options: ExportOptions): Promise<number> {
+  const { data, filters, since, progress } = options;
+  const begin = Math.max(since ?? 0, Math.min(...filters?.map((filter) => filter.since ?? 0) ?? [0]));
+  const until = Math.max(...filters?.map((filter) => filter.until ?? Infinity) ?? [Infinity]);
+  let written = 0;
+  try {
+    progress.stage("exporting events", (await data.counts()).events);
+    const range = {
+      since: begin,
+      ...(until < Infinity && { until }),
+      ...(target.after && { after: target.after }),
+    };
+    for await (const page of data.texts(range)) {
+      const wanted = filters ? page.filter((text) => matchesAny(filters, text)) : page;
+      if (wanted.length > 0) await target.write(wanted.join("\n") + "\n");
+      written += wanted.length;
+      progress.advance(page.length);
+    }
+    await target.finish();
+    return written;
+  } finally {
+    target.close();
+  }
+}
+
+function matchesAny(filters: readonly Filter[], text: string): boolean {
+  const event = JSON.parse(text) as NostrEvent;
+  return filters.some((filter) => matchesFilter(filter, event));
+}
