@@ -41,8 +41,9 @@ const LIBRARY_VARIABLES = ["WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE", "LIBSQL_
 const DRIVER_SYS = ["cpus", "hostname", "networkInterfaces"];
 /** Where clouds keep their credentials. */
 const METADATA_ADDRESS = "169.254.169.254";
-/** Networks that nobody on the Internet is in. */
-const LOCAL_NETWORKS = [...prefixesOf("private"), ...prefixesOf("loopback"), "169.254.0.0/16"];
+/** Networks that nobody on the Internet is in; the runtime takes prefixes of IPv4 only. */
+const LOCAL_NETWORKS = [...prefixesOf("private"), ...prefixesOf("loopback"), "169.254.0.0/16"]
+  .filter((prefix) => !prefix.includes(":"));
 const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /** The least a server with this configuration can work with, in the order of the command line. */

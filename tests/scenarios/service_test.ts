@@ -159,10 +159,3 @@ Deno.test("IO-30 a PR whose clone names another host is accepted when its reposi
     ]];
     await publish(relay, newSigner().sign({ kind: 1618, tags }), "purgatory:");
   }));
-
-Deno.test("SIGHUP neither stops the server nor passes silently", () =>
-  scene(async ({ server }) => {
-    Deno.kill(server.pid, "SIGHUP");
-    await eventually("it says so", () => server.log.includes("cannot reload its configuration"));
-    strictEqual(await (await fetch(`${server.httpUrl}/healthz`)).text(), '{"status":"ok"}');
-  }));
