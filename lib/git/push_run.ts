@@ -53,9 +53,13 @@ export class PushRun {
     ], { signal: context.stopping.signal });
   }
 
-  /** Feeds git, reads its answer, settles. Never rejects; the output is closed in every case. */
+  /**
+   * Feeds git, reads its answer, settles; `quietMs` is how long a body that git no longer reads may be silent.
+   * Never rejects; the output is closed in every case.
+   */
   async finish(
     body: ReadableStreamDefaultReader<Uint8Array>,
+    quietMs: number,
     leave: () => void,
   ): Promise<"success" | "error"> {
     const { clock, limits, log } = this.#context;
@@ -64,7 +68,7 @@ export class PushRun {
       this.#child.kill();
     });
     const head = joinBytes([encodePushCommands(this.#push, this.#commands), this.#push.rest]);
-    const input = pump(head, body, this.#child.stdin, { clock, onProgress: () => watch.touch() });
+    const input = pump(head, body, this.#child.stdin, { clock, quietMs, onProgress: () => watch.touch() });
     const read = new AbortController();
     void input.then(() => this.#keepAlive(read.signal));
     let applied: readonly RefCommand[] = [];

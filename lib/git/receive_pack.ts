@@ -6,7 +6,7 @@ import { PushOutput } from "./push_output.ts";
 import { type PushRefusal, refusalBody, refusalPrefix, successBody } from "./push_report.ts";
 import { abandon, appliedCommands, PushRun, settleWithin } from "./push_run.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
-import { BodyError, drain, openBody } from "./request_body.ts";
+import { BodyError, drain, openBody, patience } from "./request_body.ts";
 import { gitResponse, internalError, plainResponse, tooBusy } from "./response.ts";
 
 const RESULT_TYPE = "application/x-git-receive-pack-result";
@@ -18,6 +18,8 @@ interface Push {
   readonly context: GitHttpContext;
   readonly ref: RepositoryRef;
   readonly body: Body;
+  /** How long the rest of a body that nobody wants may be silent, in milliseconds. */
+  readonly quietMs: number;
   readonly startedAt: number;
   /** Ends the use of the repository. */
   readonly release: () => void;
@@ -67,6 +69,7 @@ export async function receivePack(
     context,
     ref,
     body,
+    quietMs: patience(request),
     startedAt: context.clock.now(),
     release,
     client,
@@ -166,7 +169,7 @@ async function granted(push: Push, parsed: ParsedPush, grant: PushGrant): Promis
     return await failed(internalError());
   }
   context.track(
-    run.finish(push.body, leave).then((status) => count(push, status)).finally(push.release),
+    run.finish(push.body, push.quietMs, leave).then((status) => count(push, status)).finally(push.release),
   );
   await output.started;
   return gitResponse(RESULT_TYPE, output.stream);
@@ -198,7 +201,7 @@ async function answerNoOp(
 function answerAndDrain(push: Push, answer: Uint8Array, status = 200): Response {
   const output = new PushOutput((bytes) => push.tally.add("out", bytes));
   output.write(answer);
-  drain(push.body, push.context.clock).then(() => output.close());
+  drain(push.body, push.context.clock, push.quietMs).then(() => output.close());
   if (status !== 200) {
     const response = plainResponse(status, "");
     return new Response(output.stream as BodyInit, { status, headers: response.headers });

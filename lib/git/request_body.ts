@@ -163,26 +163,47 @@ function readAhead(declared: number): QueuingStrategy<Uint8Array> {
 
 /** Longest time spent on reading what nobody wants (git-http 1.10). */
 const DRAIN_MS = 120_000;
+/** How long a proxy may be silent meanwhile. */
+const PROXY_QUIET_MS = 2_000;
+
+/**
+ * Longest silence while the rest of a body is read that nobody wants. A client that pauses goes on, but a proxy
+ * that streams bodies (nginx) passes on nothing once it has seen our answer begin, and its client waits for the
+ * end of that answer.
+ */
+export function patience({ headers }: Request): number {
+  const isForwarded = ["x-forwarded-for", "forwarded", "via"].some((name) => headers.has(name));
+  return isForwarded ? PROXY_QUIET_MS : DRAIN_MS;
+}
 
 /**
  * Reads and discards the rest of a body, because a client that is cut off while sending never shows
- * our answer. Gives up after 120 s or when the body fails. Never rejects; true when the end was seen.
+ * our answer. Gives up after 120 s, when nothing came for `quietMs`, or when the body fails. Never rejects;
+ * true when the end was seen.
  */
-export async function drain(reader: BodyReader, clock: Clock): Promise<boolean> {
+export async function drain(reader: BodyReader, clock: Clock, quietMs = DRAIN_MS): Promise<boolean> {
   const over = new AbortController();
-  const giveUp = clock.sleep(DRAIN_MS, over.signal).then(() => {
-    if (!over.signal.aborted) reader.cancel().catch(() => {});
-  });
+  const deadline = clock.monotonic() + DRAIN_MS;
+  let lastReadAt = clock.monotonic();
+  const watching = (async () => {
+    for (;;) {
+      const leftMs = Math.min(lastReadAt + quietMs, deadline) - clock.monotonic();
+      if (leftMs <= 0) break;
+      await clock.sleep(leftMs, over.signal);
+      if (over.signal.aborted) return "read";
+    }
+    reader.cancel().catch(() => {});
+    return "given up";
+  })();
   let complete = false;
   try {
-    while (!(await reader.read()).done);
+    while (!(await reader.read()).done) lastReadAt = clock.monotonic();
     complete = true;
   } catch {
     // The client is gone; nothing is left to drain.
   }
   over.abort();
-  await giveUp;
-  return complete;
+  return await watching === "read" && complete;
 }
 
 /** How feeding a child ended: `broken-pipe` when it stopped reading; then the body was drained. */
@@ -196,7 +217,7 @@ export async function pump(
   head: Uint8Array,
   reader: BodyReader,
   stdin: WritableStream<Uint8Array>,
-  options: { readonly clock: Clock; readonly onProgress: () => void },
+  options: { readonly clock: Clock; readonly quietMs?: number; readonly onProgress: () => void },
 ): Promise<PumpEnd> {
   const writer = stdin.getWriter();
   writer.closed.catch(() => {});
@@ -206,7 +227,7 @@ export async function pump(
     options.onProgress();
     if (chunk.length > 0 && !(await succeeds(writer.write(chunk)))) {
       await succeeds(writer.abort());
-      await drain(reader, options.clock);
+      await drain(reader, options.clock, options.quietMs);
       return "broken-pipe";
     }
     try {
