@@ -10,7 +10,8 @@ import {
   type RelayKey,
   withBoundPort,
 } from "./config/mod.ts";
-import { contributionRules, createContributions } from "./contributions.ts";
+import { createContributions } from "./contributions.ts";
+import { createEngine } from "./engine.ts";
 import { createGit, createGitHttp, headCommit, Repositories } from "./git/mod.ts";
 import {
   bind,
@@ -20,25 +21,15 @@ import {
   describeServer,
   repositoryFacts,
 } from "./http/mod.ts";
-import { importLegacyRejected, Intake } from "./intake/mod.ts";
+import { importLegacyRejected } from "./intake/mod.ts";
 import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, Jobs, type Logger, type Metrics, noMetrics, runJob } from "./observe/mod.ts";
-import { curationRules } from "./policy/mod.ts";
-import {
-  gates,
-  importLegacyState,
-  Pins,
-  release,
-  type ReleaseParts,
-  startPurgatory,
-  StatePushGate,
-  Sweep,
-} from "./purgatory/mod.ts";
+import { gates, importLegacyState, release, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
 import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
 import { statusReader } from "./status.ts";
 import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
-import { type Clock, diskSpace, freeBytes, KeyedLock, type Random, randomHex } from "./world/mod.ts";
+import { type Clock, diskSpace, freeBytes, type Random, randomHex } from "./world/mod.ts";
 
 const VERIFY_WORKERS = 2;
 const MEBIBYTE = 1 << 20;
@@ -139,38 +130,20 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const verifier = createVerifier({ workers: VERIFY_WORKERS, log: log.target("relay") });
   cleanUp.push(() => verifier.close());
 
-  const rules = live.derive(curationRules);
-  const locks = new KeyedLock();
   /** Filled once everything it needs exists. */
   const late: { replication?: Replication } = {};
-  const offered = contributionRules(live, rules, repositories);
-  const parts: ReleaseParts = {
+  const { parts, locks, rules, intake, refusedLifetimes } = createEngine({
+    live,
     store,
     repositories,
-    pins: new Pins(),
+    verifier,
     clock,
     notify: (event) => relay.publish(event, serialiseEvent(event)),
-    counters: metrics.purgatory,
     expiryCause: (event) => late.replication?.hunt.isUnreachable(event) ? "unreachable" : "missing",
-    ...(offered && { contributions: offered }),
-    log: log.target("purgatory"),
-  };
-  const refusedLifetimes = {
-    hotMs: config.rejectedHotCacheDurationSecs * 1000,
-    coldMs: config.rejectedColdIndexExpirySecs * 1000,
-  };
-  const intake: Intake = new Intake({
-    ...parts,
-    locks,
-    verifier,
-    rules,
-    limits: config,
-    intakeCounters: metrics.intake,
-    rejectedCounters: metrics.rejected,
-    refusedLifetimes,
     handOver: (event) => late.replication?.hunt.handOver(event),
     wanted: (want) => late.replication?.sync?.fetchWanted(want),
-    log: log.target("policy"),
+    metrics,
+    log,
   });
   const relay: Relay = createRelay({
     limits: config,
