@@ -31,6 +31,7 @@ export async function admitAnnouncement(
       announcement,
       classification: classifyAnnouncement(announcement, rules),
       source: waitingSource(source),
+      adopts: source === "import",
       view,
       proven: await isProven(parts, owner, identifier),
       retired,

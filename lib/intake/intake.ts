@@ -27,6 +27,8 @@ export interface AdmitAnswer {
   readonly result: AdmitResult;
   /** Text of the `OK` (NIP-01), empty or starting with a machine-readable prefix. */
   readonly message: string;
+  /** Label of a refusal, as metrics show it; undefined when accepted. */
+  readonly reason: string | undefined;
 }
 
 const MALFORMED = refuse("invalid", "invalid", "malformed event");
@@ -119,8 +121,10 @@ export class Intake {
   }
 
   async #process(event: NostrEvent, source: EventSource, relay?: string): Promise<AdmitAnswer> {
+    // Who sent it will not send it again soon.
+    const isPatient = source === "sync" || source === "import";
     let judgement = await this.#tryJudge(event, source);
-    for (let n = 1; judgement.result === "failed" && source === "sync" && n < STORE_ATTEMPTS; n++) {
+    for (let n = 1; judgement.result === "failed" && isPatient && n < STORE_ATTEMPTS; n++) {
       judgement = await this.#tryJudge(event, source);
     }
     if (source !== "client") await this.#parts.memory.written();
@@ -167,5 +171,6 @@ function purgatoryType(kind: number): PurgatoryType | undefined {
 }
 
 function answerOf(id: string | undefined, { verdict, result }: Judgement): AdmitAnswer {
-  return { id, accepted: verdict.ok, result, message: messageOf(verdict) };
+  const reason = verdict.ok ? undefined : verdict.reason;
+  return { id, accepted: verdict.ok, result, message: messageOf(verdict), reason };
 }

@@ -6,10 +6,11 @@ import type { WaitingSource } from "../store/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
 
 /**
- * Where an event comes from: a client, another relay, or a second look at one that was judged before.
- * Tunes delays and metrics, never what is accepted.
+ * Where an event comes from: a client, another relay, a second look at one that was judged before, or
+ * the operator, who moves a server. Tunes delays and metrics, never what is accepted, but for one thing:
+ * the operator vouches for git data that is on disk already.
  */
-export type EventSource = "client" | "sync" | "retry";
+export type EventSource = "client" | "sync" | "retry" | "import";
 
 /** How a row remembers its source. */
 export function waitingSource(source: EventSource): WaitingSource {

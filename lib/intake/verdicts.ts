@@ -28,7 +28,8 @@ export function noted(
   source: EventSource,
   verdict: Verdict,
 ): Verdict {
-  if (!verdict.ok && source !== "client") memory.remember(event, verdict);
+  const isFromRelay = source === "sync" || source === "retry";
+  if (!verdict.ok && isFromRelay) memory.remember(event, verdict);
   return verdict;
 }
 

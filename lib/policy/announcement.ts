@@ -29,6 +29,8 @@ export interface AnnouncementCase {
   readonly announcement: Announcement;
   readonly classification: Classification;
   readonly source: WaitingSource;
+  /** The operator moves a server here: a repository with refs is served without being pushed to again. */
+  readonly adopts: boolean;
   readonly view: IdentifierView;
   /** The owner's repository holds at least one branch or tag. */
   readonly proven: boolean;
@@ -67,13 +69,15 @@ export function decideAnnouncement(input: AnnouncementCase): Decision {
 
 /** The identical waiting event again: a user renews it, a synced copy changes nothing. */
 function resubmitted(input: AnnouncementCase, waiting: WaitingAnnouncement): Decision {
-  if (input.source === "sync") return duplicate(IN_PURGATORY_MESSAGE);
+  if (input.adopts && input.proven) return adopted(input);
+  if (input.source === "sync" && !input.adopts) return duplicate(IN_PURGATORY_MESSAGE);
   return { verdict: HELD, effects: hold(input, { ...waiting, source: "direct" }) };
 }
 
 function hosted(input: AnnouncementCase, waiting: WaitingAnnouncement | undefined): Decision {
   const { announcement, view, source, now } = input;
-  if (source === "sync" && input.expired) {
+  if (input.adopts && input.proven) return adopted(input);
+  if (source === "sync" && input.expired && !input.adopts) {
     return refused(refuse("invalid", "expired", "previously expired from purgatory without git data"));
   }
   if (waiting) {
@@ -102,6 +106,20 @@ function hosted(input: AnnouncementCase, waiting: WaitingAnnouncement | undefine
     deadlineAt: now,
   };
   return { verdict: HELD, effects: [...restore(input), ...hold(input, row)] };
+}
+
+/** Served with the git data that is there; what waits for this identifier is looked at again. */
+function adopted({ announcement, view }: AnnouncementCase): Decision {
+  const { event, owner } = announcement;
+  const waits = waitingAnnouncement(view, owner) !== undefined;
+  return {
+    verdict: ACCEPTED,
+    effects: [
+      { type: "serve", event, hosted: true },
+      ...(waits ? [{ type: "dropAnnouncement", owner, reason: "superseded" } as const] : []),
+      { type: "release" },
+    ],
+  };
 }
 
 /** What was held back returns with its directory; its states wait like any other and are judged by it. */

@@ -35,6 +35,7 @@ function decide(
     announcement,
     classification: classifyAnnouncement(announcement, rules),
     source: "direct",
+    adopts: false,
     view: view({}),
     proven: false,
     retired: undefined,
@@ -319,4 +320,21 @@ Deno.test("R-47 R-48 R-49 archive rules take what they name; read-only takes not
   };
   match(message(decide(announcementEvent("alice"), {}, both)), /^purgatory:/);
   match(message(decide(announcementEvent("carol"), {}, both)), /not in whitelist/);
+});
+
+Deno.test("M-37 the operator vouches for a repository with refs: its announcement is served, others wait again", () => {
+  const event = announcementEvent("alice");
+  const adopt = { adopts: true, source: "sync" } as const;
+  const proven = decide(event, { ...adopt, proven: true, expired: true });
+  strictEqual(message(proven), "");
+  deepStrictEqual(types(proven.effects), ["serve", "release"]);
+  const waits = view({ announcements: [waiting(event)] });
+  deepStrictEqual(types(decide(event, { ...adopt, proven: true, view: waits }).effects), [
+    "serve",
+    "dropAnnouncement",
+    "release",
+  ]);
+  const empty = decide(event, { ...adopt, expired: true });
+  strictEqual(message(empty), "purgatory: won't be served until git data arrives");
+  deepStrictEqual(types(decide(event, { ...adopt, view: waits }).effects).includes("holdAnnouncement"), true);
 });
