@@ -8,11 +8,8 @@ import {
 } from "../config/mod.ts";
 import { SCHEMA_VERSION } from "../store/mod.ts";
 import { systemClock } from "../world/mod.ts";
-import { backup } from "./backup/mod.ts";
 import { checkConfig } from "./check_config.ts";
 import { printPermissions } from "./print_permissions.ts";
-import { exportEvents } from "./export/mod.ts";
-import { restoreCheck } from "./restore_check/mod.ts";
 import { serve, type StartServer } from "./serve.ts";
 import { print, printError, refuseUsage, type Subcommand } from "./subcommand.ts";
 import { surroundings } from "./surroundings.ts";
@@ -21,11 +18,11 @@ export { checkConfig, type CheckConfigInput, type CheckReport } from "./check_co
 export { runtimeWarning } from "./runtime.ts";
 export type { StartServer, Stoppable } from "./serve.ts";
 
-/** What each sub-command does. */
+/** What each sub-command does; its libraries load when it is wanted. */
 const RUNNERS: Readonly<Record<string, Subcommand>> = {
-  backup,
-  export: exportEvents,
-  "restore-check": restoreCheck,
+  backup: async (call) => await (await import("./backup/mod.ts")).backup(call),
+  export: async (call) => await (await import("./export/mod.ts")).exportEvents(call),
+  "restore-check": async (call) => await (await import("./restore_check/mod.ts")).restoreCheck(call),
 } satisfies Record<SubcommandName, Subcommand>;
 
 /** Runs what the arguments ask for; returns the exit code (0 success, 1 failure, 2 usage). */

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Client, createClient, type ResultSet } from "@libsql/client";
+import type { Client, ResultSet } from "@libsql/client";
 import { KIND, type NostrEvent } from "../nostr/mod.ts";
 import { type Logger, noStoreMetrics } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
@@ -76,6 +76,7 @@ export class StoredData {
     if (!isRemote && !(await stat(path).catch(() => undefined))?.isFile()) {
       throw new Error(`there is no database at ${path}`);
     }
+    const { createClient } = await import("@libsql/client");
     const client = createClient({
       url: isRemote ? location : pathToFileURL(path).href,
       concurrency: 1,
@@ -151,6 +152,7 @@ export class StoredData {
     } finally {
       await this.#client.execute("PRAGMA query_only = ON");
     }
+    const { createClient } = await import("@libsql/client");
     const copy = createClient({ url: pathToFileURL(path).href, concurrency: 1 });
     try {
       await copy.execute({ sql: MARK_REPOSITORIES, args: [BigInt(KIND.announcement), this.#reader.nowMs()] });
