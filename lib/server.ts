@@ -58,6 +58,8 @@ export interface RunningServer {
   readonly relayDataPath: string | undefined;
   /** Applies the reloadable options of `config`; the others are those the server was started with. */
   reconfigure(config: Config): void;
+  /** Counts what became of a reload. */
+  reloaded(result: "success" | "failure"): void;
   /** Finishes what is in flight within the configured time, then closes everything. */
   stop(): Promise<void>;
 }
@@ -272,6 +274,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     gitDataPath,
     relayDataPath,
     reconfigure,
+    reloaded: (result) => metrics.config.reloaded(result),
     stop: async () => {
       deadline = clock.now() + graceMs;
       stopping.abort();

@@ -14,6 +14,8 @@ export interface ReloaderParts {
   readonly running: RunningConfig;
   /** Makes everything read the options of a valid configuration. */
   readonly apply: (config: Config) => void;
+  /** Told once about the end of every reload. */
+  readonly reloaded: (result: "success" | "failure") => void;
   readonly log: Logger;
 }
 
@@ -33,12 +35,15 @@ export class Reloader {
   request(): Promise<void> {
     if (!this.#waiting) {
       this.#waiting = true;
-      this.#work = this.#work.then(() => this.#reload());
+      this.#work = this.#work.then(() => this.#reload()).then((isDone) =>
+        this.#parts.reloaded(isDone ? "success" : "failure")
+      );
     }
     return this.#work;
   }
 
-  async #reload(): Promise<void> {
+  /** True when the settings were replaced. */
+  async #reload(): Promise<boolean> {
     this.#waiting = false;
     const { input, apply, log } = this.#parts;
     try {
@@ -46,7 +51,7 @@ export class Reloader {
       if (!reloaded.ok) {
         for (const problem of reloaded.problems) log.error(`reload: ${formatProblem(problem)}`);
         log.error("configuration not reloaded: the settings in use stay");
-        return;
+        return false;
       }
       this.#running = reloaded.running;
       apply(reloaded.running.config);
@@ -57,8 +62,10 @@ export class Reloader {
       }
       const count = reloaded.changes.filter((change) => change.applied).length;
       log.info("configuration reloaded", { changed: count });
+      return true;
     } catch (error) {
       log.error("configuration not reloaded", { error: String(error) });
+      return false;
     }
   }
 }

@@ -28,6 +28,8 @@ export interface Stoppable {
   readonly relayDataPath: string | undefined;
   /** Makes every part read the reloadable options of `config`. */
   reconfigure(config: Config): void;
+  /** Counts what became of a reload. */
+  reloaded(result: "success" | "failure"): void;
   stop(): Promise<void>;
 }
 
@@ -81,7 +83,15 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
       filter = fresh.logLevel;
       server.reconfigure(fresh);
     };
-    reloader.resolve(new Reloader({ input, running: loaded, apply, log: log.target("config") }));
+    reloader.resolve(
+      new Reloader({
+        input,
+        running: loaded,
+        apply,
+        reloaded: (result) => server.reloaded(result),
+        log: log.target("config"),
+      }),
+    );
     watchForBugs(log);
     announceStart(log, server);
     const stopping = reportTo(serviceManager(input.env, (sentence) => log.warn(sentence)), server);

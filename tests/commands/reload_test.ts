@@ -53,6 +53,9 @@ Deno.test("C-42 lists edited in .env take effect on SIGHUP without dropping conn
     assert.match(rejected, /"level":"error".*NGIT_MAX_PUSH_BYTES.*\(from \.env:5\)/);
     assert.match((await publish("third")).message, /Repository identifier third is blacklisted/);
     assert.equal((await nip11(server)).name, "one");
+    const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text();
+    assert.match(metrics, /^ngit_config_reload_total\{result="success"\} 1$/m);
+    assert.match(metrics, /^ngit_config_reload_total\{result="failure"\} 1$/m);
 
     await reload([`NGIT_EVENT_BLACKLIST=${signer.npub}`]);
     assert.match((await publish("fourth")).message, /Event author .* is blacklisted/);
