@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { createFamilies } from "../../lib/observe/metrics_families.ts";
+import { parse } from "yaml";
+import { familiesOf, registry } from "./queries.ts";
 
 const DASHBOARD = new URL("../../docs/grafana/ngit-grasp.json", import.meta.url);
+const ALERTS = new URL("../../docs/grafana/alerts.yaml", import.meta.url);
 const MONITORING = new URL("../../docs/monitoring.md", import.meta.url);
-/** Labels Prometheus adds to what it scrapes. */
-const SCRAPED = ["instance"];
 /** Families without a panel, each for a reason; the test fails when one of them gets one. */
 const WITHOUT_PANEL: readonly string[] = [];
 
@@ -24,60 +24,17 @@ interface Dashboard {
   readonly panels: readonly Panel[];
 }
 
-/** What the registry knows of one family. */
-interface Known {
-  readonly type: string;
-  readonly labelNames: readonly string[];
-  /** Values seen on a fresh registry: complete for closed label sets, empty for open ones. */
-  readonly values: ReadonlyMap<string, ReadonlySet<string>>;
+interface Alert {
+  readonly alert: string;
+  readonly expr: string;
+  readonly for?: string;
+  readonly labels: { readonly severity: string };
+  readonly annotations: { readonly summary: string };
 }
 
-async function registry(): Promise<ReadonlyMap<string, Known>> {
-  const { registry } = createFamilies();
-  const known = new Map<string, Known>();
-  for (const metric of await registry.getMetricsAsJSON()) {
-    const single = registry.getSingleMetric(metric.name) as unknown as { labelNames: readonly string[] };
-    const values = new Map<string, Set<string>>();
-    for (const { labels } of metric.values) {
-      for (const [label, value] of Object.entries(labels)) {
-        values.set(label, (values.get(label) ?? new Set()).add(String(value)));
-      }
-    }
-    known.set(metric.name, { type: String(metric.type), labelNames: single.labelNames, values });
-  }
-  return known;
-}
-
-/** Names of the families in a query; fails on a name, label or label value the registry does not have. */
-function familiesOf(query: string, known: ReadonlyMap<string, Known>, legend = ""): Set<string> {
-  const found = new Set<string>();
-  const labels = new Set<string>(["le", ...SCRAPED]);
-  for (const [, name, matchers = ""] of query.matchAll(/\b(ngit_\w+)(?:\{([^}]*)\})?/g)) {
-    const base = name!.replace(/_(?:bucket|sum|count)$/, "");
-    const family = known.get(name!) ?? known.get(base);
-    assert.ok(family, `${name} exists: ${query}`);
-    const isHistogram = family.type === "histogram";
-    assert.equal(isHistogram, !known.has(name!), `${name} is written as its type asks for: ${query}`);
-    found.add(known.has(name!) ? name! : base);
-    for (const label of family.labelNames) labels.add(label);
-    for (const [, label, operator, value] of matchers.matchAll(/(\w+)(=~|!~|!=|=)"([^"]*)"/g)) {
-      if (SCRAPED.includes(label!)) continue;
-      assert.ok(family.labelNames.includes(label!), `${name} has a label ${label}`);
-      const values = family.values.get(label!);
-      const isPlain = operator === "=" || operator === "!=";
-      if (values && isPlain) assert.ok(values.has(value!), `${name} has ${label}="${value}"`);
-    }
-  }
-  const grouped = [...query.matchAll(/\b(?:by|without) \(([^)]*)\)/g)].flatMap(([, list]) =>
-    list!.split(/,\s*/)
-  );
-  const shown = [...legend.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label!);
-  for (const label of [...grouped, ...shown]) assert.ok(labels.has(label), `label ${label} of ${query}`);
-  // After an aggregation only the labels it keeps can be shown.
-  if (/^sum\b/.test(query)) {
-    for (const label of shown) assert.ok(grouped.includes(label), `${label}: ${query}`);
-  }
-  return found;
+async function alerts(): Promise<readonly Alert[]> {
+  const file = parse(await Deno.readTextFile(ALERTS)) as { readonly groups: { readonly rules: Alert[] }[] };
+  return file.groups.flatMap(({ rules }) => rules);
 }
 
 async function dashboard(): Promise<Dashboard> {
@@ -123,13 +80,39 @@ Deno.test("the dashboard has the shape Grafana imports: variables, distinct ids,
   }
 });
 
-Deno.test("M-18 every alert of the monitoring page names metrics, labels and values that exist", async () => {
+Deno.test("M-18 every alert names metrics, labels and values that exist, and labels its query keeps", async () => {
   const known = await registry();
+  for (const { alert, expr, annotations } of await alerts()) {
+    const foreign = /^(?:up|probe_success)\{job="ngit-grasp(?:-ready)?"\} == 0$/.test(expr);
+    const shown = [...annotations.summary.matchAll(/\$labels\.(\w+)/g)].map(([, label]) => `{{${label}}}`);
+    const families = familiesOf(expr, known, foreign ? "" : shown.join(""));
+    assert.equal(families.size === 0, foreign, `${alert}: ${expr}`);
+    const kept = /\bby \(([^)]*)\)/.exec(expr)?.[1]?.split(/,\s*/);
+    const isLost = kept ? shown.filter((label) => !kept.includes(label.slice(2, -2))) : [];
+    assert.deepEqual(isLost, [], alert);
+  }
+});
+
+Deno.test("the alert file has the shape Prometheus loads: names once, durations, severities, a summary", async () => {
+  const rules = await alerts();
+  assert.ok(rules.length >= 16);
+  assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
+  for (const { alert, for: wait = "0m", labels, annotations } of rules) {
+    assert.match(alert, /^[A-Z][A-Za-z]+$/);
+    assert.match(wait, /^\d+[mhd]$/, alert);
+    assert.ok(["critical", "warning", "info"].includes(labels.severity), alert);
+    assert.ok(annotations.summary.length > 0, alert);
+  }
+});
+
+Deno.test("the monitoring page names only alerts and metrics that exist, and fits a screen or two", async () => {
+  const known = await registry();
+  const names = new Set((await alerts()).map(({ alert }) => alert));
   const page = await Deno.readTextFile(MONITORING);
   assert.ok(page.split("\n").length <= 120);
-  const queries = [...page.matchAll(/^\s+expr: (.+)$/gm)].map(([, query]) => query!);
-  assert.ok(queries.length >= 10);
-  for (const query of queries) familiesOf(query.replace(/^'|'$/g, ""), known);
-  const named = [...page.matchAll(/`(ngit_\w+)`/g)].map(([, name]) => name!);
-  for (const name of named) assert.ok(known.has(name), name);
+  for (const [, name] of page.matchAll(/`(ngit_\w+)/g)) {
+    if (!name!.endsWith("_")) assert.ok(known.has(name!), `${name}`);
+  }
+  const firstColumn = [...page.matchAll(/^\| ([^|]+) \|/gm)].map(([, cell]) => cell!).join(" ");
+  for (const [, name] of firstColumn.matchAll(/`([A-Z][a-z]\w+)`/g)) assert.ok(names.has(name!), `${name}`);
 });
