@@ -1,6 +1,7 @@
 /**
- * `deno task compile [--check] [--output FILE]`: one executable by `deno compile`, with the permission set
- * `serve`, the database's native module and all assets embedded.
+ * `deno task compile [--check] [--output FILE] [PERMISSIONS]`: one executable by `deno compile`, with the
+ * permission set `serve` or the permission flags that are given instead, the database's native module and
+ * all assets embedded.
  *
  * `deno compile` downloads its runtime part. `--check` first proves, with the Deno binary at hand in its place,
  * that everything embeds; a download that fails then is told, and no failure.
@@ -16,13 +17,19 @@ const INCLUDED = ["lib/nostr/verify_worker.ts"];
 const BROKEN_TESTS = { ofPackage: "bintrees", path: "node_modules/bintrees/test" } as const;
 
 /** Embeds the program into `runtime`, or into the one that is downloaded; returns the bytes of `file`. */
-async function compile(stage: string, file: string, runtime?: string): Promise<number> {
+async function compile(
+  stage: string,
+  file: string,
+  grants: readonly string[],
+  runtime?: string,
+): Promise<number> {
   const packages = await Array.fromAsync(Deno.readDir(`${stage}/${PACKAGES}`), ({ name }) => name);
   const excluded = packages
     .filter((name) => name.startsWith(`${BROKEN_TESTS.ofPackage}@`))
     .map((name) => `${PACKAGES}/${name}/${BROKEN_TESTS.path}`);
   const args = [
-    ...["compile", "--quiet", "--lock=deno.lock", "--node-modules-dir=auto", "-P=serve"],
+    ...["compile", "--quiet", "--lock=deno.lock", "--node-modules-dir=auto"],
+    ...(grants.length > 0 ? ["--no-prompt", ...grants] : ["-P=serve"]),
     ...INCLUDED.flatMap((path) => ["--include", path]),
     ...excluded.flatMap((path) => ["--exclude", path]),
     ...["--output", file, "main.ts"],
@@ -57,16 +64,18 @@ async function stageWithPackages(stage: string): Promise<void> {
 
 async function main(): Promise<number> {
   const options = { check: { type: "boolean" }, output: { type: "string" } } as const;
-  const { values } = parseArgs({ args: Deno.args, options });
+  const isGrant = (argument: string) => /^--(?:allow|deny)-[a-z]/.test(argument);
+  const grants = Deno.args.filter(isGrant);
+  const { values } = parseArgs({ args: Deno.args.filter((argument) => !isGrant(argument)), options });
   const file = resolve(values.output ?? `${ROOT}/dist/ngit-grasp-compiled`);
   const stage = await Deno.makeTempDir({ prefix: "ngit-grasp-compile-" });
   try {
     await stageWithPackages(stage);
     if (values.check) {
-      const bytes = await compile(stage, `${stage}/embedded`, Deno.execPath());
+      const bytes = await compile(stage, `${stage}/embedded`, grants, Deno.execPath());
       console.log(`deno compile embeds the program: ${megabytes(bytes)} around ${Deno.execPath()}`);
     }
-    console.log(`${file}: ${megabytes(await compile(stage, file))}`);
+    console.log(`${file}: ${megabytes(await compile(stage, file, grants))}`);
     return 0;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -13,6 +13,7 @@ import {
   SYSTEM_VARIABLES,
 } from "../config/mod.ts";
 import { locateGit } from "../git/mod.ts";
+import { cLibraryPath } from "../world/mod.ts";
 
 /** One kind of permission with what it is limited to; `undefined` means unlimited. */
 export interface Grant {
@@ -61,9 +62,16 @@ export async function neededAccess(input: AccessInput): Promise<NeededAccess> {
     { name: "run", values: git.run },
     { name: "env", values: ["NGIT_*", ...LIBRARY_VARIABLES, ...SYSTEM_VARIABLES] },
     { name: "sys", values: [...DRIVER_SYS, "uid", ...(values.minFreeDiskMb === 0 ? [] : ["statfs"])] },
-    { name: "ffi", values: input.nativeModule === undefined ? undefined : [input.nativeModule] },
+    { name: "ffi", values: await librariesOf(input) },
   ];
   return { grants, deniedNet: deniedNet(input.examination) };
+}
+
+/** The database's native module; the C library only where a service manager wants to be told. */
+async function librariesOf({ nativeModule, env }: AccessInput): Promise<readonly string[] | undefined> {
+  if (nativeModule === undefined) return undefined;
+  const cLibrary = env["NOTIFY_SOCKET"] === undefined ? undefined : await cLibraryPath();
+  return [nativeModule, ...(cLibrary === undefined ? [] : [cLibrary])];
 }
 
 function listeners({ bindAddress, metricsBindAddress }: Partial<OptionValues>): readonly string[] {

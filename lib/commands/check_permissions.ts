@@ -19,12 +19,14 @@ export async function checkPermissions(
 /** Flags for the values that are not granted. */
 async function missingOf(grant: Grant, module: NativeModule): Promise<readonly string[]> {
   const { name, values } = grant;
-  if (name === "ffi") {
-    return module.problem === undefined ? [] : [`--allow-ffi=${module.path ?? "<libSQL module>"}`];
-  }
   const flags: string[] = [];
+  const isModule = (value: string | undefined) =>
+    name === "ffi" && (value === undefined || value === module.path);
+  if (name === "ffi" && module.problem !== undefined) {
+    flags.push(`--allow-ffi=${module.path ?? "<libSQL module>"}`);
+  }
   for (const value of values ?? [undefined]) {
-    if (await isGranted(descriptorOf(name, value))) continue;
+    if (isModule(value) || await isGranted(descriptorOf(name, value))) continue;
     const one = { name, values: value === undefined ? undefined : [value] };
     flags.push(...accessFlags({ grants: [one], deniedNet: [] }));
   }

@@ -9,6 +9,7 @@ import {
   isOptionName,
   optionRow,
 } from "../config/mod.ts";
+import { cLibraryPath } from "../world/mod.ts";
 import { accessFlags, neededAccess } from "./access.ts";
 import { loadNativeModule } from "./native_module.ts";
 import { print, printError } from "./subcommand.ts";
@@ -49,14 +50,18 @@ export async function permissionLines(input: PermissionLinesInput): Promise<stri
   const access = await neededAccess(input);
   const flags = accessFlags(access);
   const withoutFfi = flags.filter((flag) => !flag.startsWith("--allow-ffi"));
+  const libraries =
+    access.grants.find(({ name }) => name === "ffi")?.values?.filter((path) => path !== input.nativeModule) ??
+      [];
   const own = ownArguments(input.given);
   const main = input.mainPath ?? "main.ts";
   const lock = main.replace(/main\.ts$/, "deno.lock");
   const run = ["deno", "run", "--no-prompt", "--cached-only", `--lock=${lock}`, "--frozen", ...flags, main];
   // A compiled program unpacks the module into a temporary directory whose name is not known before.
-  const compile = ["deno", "task", "compile", "--no-prompt", ...withoutFfi, "--allow-ffi"];
+  const compile = ["deno", "task", "compile", ...withoutFfi, "--allow-ffi"];
+  const cLibrary = await cLibraryPath();
   // The packaged file adds what it needs to read and load itself.
-  const packaged = ["ngit-grasp", ...withoutFfi];
+  const packaged = ["ngit-grasp", ...withoutFfi, ...libraries.map((path) => `--allow-ffi=${path}`)];
   const makesKey = access.grants.some(({ name, values }) => name === "write" && values?.includes(input.cwd));
   return [
     ...(makesKey
@@ -68,6 +73,8 @@ export async function permissionLines(input: PermissionLinesInput): Promise<stri
     shellLine(compile),
     "# the packaged file:",
     shellLine([...packaged, "serve", ...own]),
+    "# optional: setsid in --allow-run starts git faster under load; the C library in --allow-ffi answers small",
+    `# requests at once and reports to systemd (Type=notify)${cLibrary === undefined ? "" : `: ${cLibrary}`}`,
     "",
   ].join("\n");
 }

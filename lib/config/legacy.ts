@@ -55,6 +55,8 @@ export const SYSTEM_VARIABLES = [
   "TMPDIR",
   "NO_COLOR",
   "NOTIFY_SOCKET",
+  "WATCHDOG_USEC",
+  "WATCHDOG_PID",
   "CREDENTIALS_DIRECTORY",
 ] as const;
 

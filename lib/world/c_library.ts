@@ -9,6 +9,14 @@ const PATHS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
   darwin: ["/usr/lib/libSystem.B.dylib"],
 };
 
+/** Absolute path of the C library, for a permission that names it; undefined when it is not where it usually is. */
+export async function cLibraryPath(): Promise<string | undefined> {
+  for (const path of PATHS[Deno.build.os] ?? []) {
+    if (path.startsWith("/") && await Deno.stat(path).then(() => true, () => false)) return path;
+  }
+  return undefined;
+}
+
 /**
  * Opens `symbols` of the system's C library; the caller closes it. Undefined when the platform is unknown,
  * or the library may not or cannot be used. Never throws, never asks for a permission.

@@ -190,7 +190,9 @@ Deno.test("C-37 missing permissions are listed by flag, broader ones are a warni
     const root = new URL("../../", import.meta.url).pathname;
     const script = `import { checkConfig } from "${root}lib/commands/check_config.ts";
       import { systemClock } from "${root}lib/world/mod.ts";
-      const { text } = await checkConfig({ args: ["--check-config"], env: {}, cwd: ${JSON.stringify(cwd)},
+      const { text } = await checkConfig({ args: ["--check-config"], env: { NGIT_SYNC_ENABLE: "false", NGIT_RELAY_OWNER_NSEC: "1".repeat(64) }, cwd: ${
+      JSON.stringify(cwd)
+    },
         readTextFile: Deno.readTextFile, schemaVersion: 1, clock: systemClock });
       console.log(text);`;
     await Deno.writeTextFile(`${cwd}/run.ts`, script);
@@ -208,8 +210,11 @@ Deno.test("C-37 missing permissions are listed by flag, broader ones are a warni
     const report = lines({ text }, "permissions").join("\n");
     for (
       const flag of [
-        "--allow-net",
-        `--allow-write=${cwd}`,
+        "--allow-net=127.0.0.1:7334",
+        `--allow-write=${cwd}/data/git`,
+        `--allow-write=${cwd}/data/relay`,
+        "--allow-env=PATH",
+        "--allow-ffi=",
         "--allow-run=git",
         "--allow-sys=statfs",
       ]

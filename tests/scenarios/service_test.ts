@@ -3,7 +3,7 @@ import { announce, declare, newSigner } from "../support/keys.ts";
 import { commitFile, git, refsOf, tryGit } from "../support/git_client.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { eventually, withTempDirectory } from "../support/temp.ts";
+import { withTempDirectory } from "../support/temp.ts";
 import { announced, declareAll, hosted, isServed, publish, pushAll, remoteRefs, scene } from "./support.ts";
 
 Deno.test("R-3 R-6 G-58 P-64 an accepted event is returned at once; sent again it is a duplicate nobody hears of", () =>

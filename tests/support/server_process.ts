@@ -9,6 +9,8 @@ export interface ServerOptions {
   readonly args?: readonly string[];
   /** Fixed port instead of a free one, for restarts. */
   readonly port?: number;
+  /** Command line to start it with, when it is not the usual one. */
+  readonly program?: { readonly command: string; readonly args: readonly string[] };
 }
 
 const START_TIMEOUT_MS = 30_000;
@@ -68,7 +70,7 @@ export class ServerProcess {
 
   /** Starts a server and waits until it answers. */
   static async start(options: ServerOptions): Promise<ServerProcess> {
-    const { command, args } = programCommand();
+    const { command, args } = options.program ?? programCommand();
     await Deno.mkdir(options.dataPath, { recursive: true });
     await Deno.remove(`${statePath(options)}/bound-address`).catch(() => {});
     const child = new Deno.Command(command, {
