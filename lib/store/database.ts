@@ -1,87 +1,88 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Client, LibsqlError, ResultSet } from "@libsql/client";
+import type { Client, ResultSet } from "@libsql/client";
+import { LibsqlBatchError } from "@libsql/client/http";
 import type { Logger } from "../observe/mod.ts";
+import { isDatabaseTrouble, isTransient, messageOf, RemoteError, TakenOverError } from "./database_errors.ts";
+import { endLease, type LeaseHolder, ownLease, takeLease, underLease } from "./lease.ts";
+import { connectLocally } from "./local_connection.ts";
+import { connectRemotely, isTooLarge, readInPages, type RemoteOptions } from "./remote_client.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
-
-/** A value bound to a statement. Integers are bigint: the driver binds a number as REAL. */
-export type SqlValue = string | bigint | null;
-
-/** One prepared statement with its values. */
-export interface Statement {
-  readonly sql: string;
-  readonly args: readonly SqlValue[];
-}
+import type { SqlValue, Statement } from "./statement.ts";
 
 /** Where and how to open a database. */
 export interface DatabaseOptions {
   /** A file path, a `file:`/`libsql:`/`http(s):` URL, or `:memory:`. */
   readonly location: string;
-  /** Token for a remote database. */
-  readonly authToken?: string;
+  /** Needed for a remote database: how to reach it, and for whom it is held. */
+  readonly remote?: RemoteOptions & LeaseHolder;
   /** How long SQLite waits for a lock; it blocks the event loop meanwhile. */
   readonly busyTimeoutMs: number;
   readonly log: Logger;
 }
 
-/** Failures that concern the whole database, not the statement that met them. */
-const TROUBLE = new Set([
-  "SQLITE_BUSY",
-  "SQLITE_LOCKED",
-  "SQLITE_IOERR",
-  "SQLITE_FULL",
-  "SQLITE_CANTOPEN",
-  "SQLITE_READONLY",
-  "SQLITE_CORRUPT",
-  "SQLITE_NOTADB",
-  "SQLITE_NOMEM",
-  "CLIENT_CLOSED",
-]);
-
-/** The driver's class is not at hand before the driver is, which is loaded with the first connection. */
-function isLibsqlError(cause: unknown): cause is LibsqlError {
-  return cause instanceof Error && cause.name === "LibsqlError";
+/** What one transaction and one read of a database may carry. */
+export interface DatabaseBounds {
+  /** Most text of one transaction, in UTF-16 units. */
+  readonly transactionSize: number;
+  /** Most bytes of one value that is read. */
+  readonly valueBytes: number;
+  /** How many times more rows than usual a read covers that is cut into slices. */
+  readonly sliceFactor: number;
 }
 
-/** A transaction that the driver reported as committed is not there: its connection is poisoned. */
-export class LostTransactionError extends Error {}
-
-/** True when the database as a whole is in trouble, so that smaller transactions would fail too. */
-export function isDatabaseTrouble(cause: unknown): boolean {
-  return cause instanceof LostTransactionError || (isLibsqlError(cause) && TROUBLE.has(cause.code));
-}
-
-/** True when another connection stood in the way, or ours was replaced under us: worth another try. */
-export function isTransient(cause: unknown): boolean {
-  return cause instanceof LostTransactionError ||
-    (isLibsqlError(cause) && /^(SQLITE_BUSY|SQLITE_LOCKED|CLIENT_CLOSED)$/.test(cause.code));
-}
+const LOCAL: DatabaseBounds = {
+  transactionSize: 4 * 1024 * 1024,
+  valueBytes: 64 * 1024 * 1024,
+  sliceFactor: 1,
+};
 
 /**
- * One connection to one database. After SQLITE_BUSY a connection of this driver can report success
- * for rows it never commits, so the connection is replaced at the first such error.
+ * Servers refuse larger values, and end transactions that take long. Slices keep a local database
+ * from blocking the event loop; of a remote one each costs a round trip.
+ */
+const REMOTE: DatabaseBounds = {
+  transactionSize: 2 * 1024 * 1024,
+  valueBytes: 3 * 1024 * 1024,
+  sliceFactor: 20,
+};
+
+/** A server of which values of this size are refused cannot hold what we store, in bytes. */
+const NEEDED_VALUE_BYTES = 4_000_000n;
+
+/**
+ * One database: a connection to a file (or memory), or a server asked by HTTP requests. After
+ * SQLITE_BUSY a local connection of this driver can report success for rows it never commits, so it
+ * is replaced at the first such error. A remote one is held by a lease that every transaction proves.
  */
 export class Database {
   readonly #options: DatabaseOptions;
   readonly #url: string;
-  readonly #kind: "memory" | "file" | "remote";
+  readonly #remote: DatabaseOptions["remote"];
   #client: Promise<Client> | undefined;
+  #takenOver: TakenOverError | undefined;
 
   private constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#url = urlOf(options.location);
-    this.#kind = this.#url === ":memory:" ? "memory" : this.#url.startsWith("file:") ? "file" : "remote";
+    if (/^(:memory:|file:)/.test(this.#url)) return;
+    if (!options.remote) throw new Error(`nobody said how to reach the database at ${this.#url}`);
+    this.#remote = options.remote;
   }
 
   /**
-   * Opens the database, sets and verifies its PRAGMAs and migrates it. Throws
-   * `cannot open database at <path>: <cause>`, or the schema error of {@link migrationsFrom}.
+   * Opens the database, makes sure that it is ours alone and fit for use, and migrates it. Throws
+   * `cannot open database at <location>: <cause>`, or the schema error of {@link migrationsFrom}.
    */
   static async open(options: DatabaseOptions): Promise<Database> {
     const database = new Database(options);
     try {
-      await database.#current();
-      await database.#migrate();
+      const version = Number((await database.read("PRAGMA user_version")).rows[0]?.[0] ?? 0);
+      const migrations = migrationsFrom(version);
+      if (database.#remote) await database.#takePossession(database.#remote);
+      for (const { statements } of migrations) {
+        await database.write(statements.map((sql) => ({ sql, args: [] })));
+      }
       return database;
     } catch (cause) {
       await database.close();
@@ -90,33 +91,85 @@ export class Database {
     }
   }
 
+  /** True when every statement is a round trip, and the server may go away and come back. */
+  get isRemote(): boolean {
+    return this.#remote !== undefined;
+  }
+
+  /** What one transaction and one read may carry. */
+  get bounds(): DatabaseBounds {
+    return this.isRemote ? REMOTE : LOCAL;
+  }
+
   /** Runs one reading statement; replaces a connection that met a lock and tries once more. */
   async read(sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> {
-    return await this.#withSecondTry(async (client) => await client.execute({ sql, args: [...args] }));
+    return await this.#withSecondTry(async (client) => {
+      try {
+        return await client.execute({ sql, args: [...args] });
+      } catch (cause) {
+        if (!isTooLarge(cause)) throw cause;
+        return (await readInPages(client, [{ sql, args }]))[0]!;
+      }
+    });
   }
 
   /** Runs several reading statements on one snapshot, with the same second try. */
   async readAll(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
-    return await this.#withSecondTry(async (client) => await client.batch(statements.map(bound), "deferred"));
+    return await this.#withSecondTry(async (client) => {
+      try {
+        return await client.batch(statements.map(bound), "deferred");
+      } catch (cause) {
+        if (!isTooLarge(cause)) throw cause;
+        return await readInPages(client, statements);
+      }
+    });
   }
 
-  /** Runs `statements` in one transaction, once. */
+  /**
+   * Runs `statements` in one transaction, once. Throws {@link TakenOverError} for a remote database
+   * that another server has taken over.
+   */
   async write(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
-    return await (await this.#current()).batch(statements.map(bound), "write");
+    const client = await this.#current();
+    if (!this.#remote) return await client.batch(statements.map(bound), "write");
+    try {
+      const [, ...results] = await client.batch(
+        [underLease(this.#remote), ...statements].map(bound),
+        "write",
+      );
+      return results;
+    } catch (cause) {
+      const isLost = cause instanceof LibsqlBatchError && cause.statementIndex === 0 &&
+        cause.code === "SQLITE_CONSTRAINT";
+      throw isLost ? this.#lost() : cause;
+    }
+  }
+
+  /** Rejects when the database does not answer, or is not ours any more. */
+  async ping(): Promise<void> {
+    if (this.#takenOver) throw this.#takenOver;
+    const { sql, args } = this.#remote ? ownLease(this.#remote) : { sql: "SELECT 1", args: [] };
+    if ((await this.read(sql, args)).rows.length === 0) throw this.#lost();
+  }
+
+  /** Keeps a remote database ours while nothing is written; does nothing for others. */
+  async renew(): Promise<void> {
+    if (this.#remote && !this.#takenOver) await this.write([]);
   }
 
   /**
    * Makes the connection fit for use after a failed transaction: replaced when the failure may have
-   * poisoned it. Memory databases live in their connection, which is rolled back and kept.
+   * poisoned it. Memory databases live in their connection, which is rolled back and kept; requests
+   * to a remote database share none.
    */
   async recover(cause: unknown): Promise<void> {
-    if (this.#kind === "memory" || !isDatabaseTrouble(cause)) return;
+    if (this.#url === ":memory:" || this.isRemote || !isDatabaseTrouble(cause)) return;
     this.#options.log.warn("database connection replaced after an error", { cause: messageOf(cause) });
     await this.#disconnect();
     await this.#current();
   }
 
-  /** Closes the connection. */
+  /** Closes the connection and gives a remote database back. */
   async close(): Promise<void> {
     await this.#disconnect();
   }
@@ -125,9 +178,9 @@ export class Database {
     try {
       return await work(await this.#current());
     } catch (cause) {
-      if (!isTransient(cause) || this.#kind === "memory") throw cause;
+      if (!isTransient(cause) || this.#url === ":memory:") throw cause;
       // Somebody else may have replaced the connection already.
-      if ((cause as LibsqlError).code !== "CLIENT_CLOSED") await this.recover(cause);
+      if ((cause as { code?: unknown }).code !== "CLIENT_CLOSED") await this.recover(cause);
       return await work(await this.#current());
     }
   }
@@ -144,47 +197,55 @@ export class Database {
   }
 
   async #connect(): Promise<Client> {
-    const { authToken, busyTimeoutMs } = this.#options;
-    // Loading it takes permissions, which only those who open a database have to grant.
-    const { createClient } = await import("@libsql/client");
-    const client = createClient({
-      url: this.#url,
-      concurrency: 1,
-      timeout: busyTimeoutMs,
-      ...(authToken !== undefined && { authToken }),
-    });
-    if (this.#kind === "remote") return client;
+    if (this.#remote) return connectRemotely(this.#url, this.#remote);
+    return await connectLocally(this.#url, this.#options.busyTimeoutMs);
+  }
+
+  /** Takes the lease and checks what a local connection would have been told by PRAGMAs. */
+  async #takePossession(holder: RemoteOptions & LeaseHolder): Promise<void> {
+    const client = await this.#current();
+    const held = (await client.batch(takeLease(holder).map(bound), "write")).at(-1)?.rows[0];
+    if (held?.session !== holder.session) {
+      throw new RemoteError(
+        `another server uses it, and has it for ${held?.secondsLeft} s even if it is gone; ` +
+          "one database is for one server",
+        "refused",
+      );
+    }
+    const facts = (await this.readAll([
+      { sql: "PRAGMA foreign_keys", args: [] },
+      { sql: "PRAGMA synchronous", args: [] },
+    ])).map(({ rows }) => Number(rows[0]?.[0]));
+    if (facts[0] !== 1) throw new RemoteError("that server does not enforce foreign keys", "refused");
     try {
-      await pragma(client, "foreign_keys", "ON", 1);
-      await pragma(client, "temp_store", "MEMORY", 2);
-      if (this.#kind === "file") await this.#setUpFile(client);
-      return client;
+      await this.read("SELECT length(zeroblob(?))", [NEEDED_VALUE_BYTES]);
     } catch (cause) {
-      client.close();
-      throw cause;
+      if ((cause as { code?: unknown }).code !== "SQLITE_TOOBIG") throw cause;
+      throw new RemoteError(`that server refuses values of ${NEEDED_VALUE_BYTES} bytes`, "refused", cause);
     }
+    const isSafe = (facts[1] ?? 0) >= 2;
+    this.#options.log.info(`events are kept by the database server at ${this.#options.location}`, {
+      synchronous: isSafe ? "full" : "normal: a power cut at that server can lose its last commits",
+    });
   }
 
-  async #setUpFile(client: Client): Promise<void> {
-    await pragma(client, "busy_timeout", String(this.#options.busyTimeoutMs), this.#options.busyTimeoutMs);
-    await pragma(client, "journal_mode", "WAL", "wal");
-    await pragma(client, "synchronous", "FULL", 2);
-    // Other processes may read the file (backups do) and never stop a commit; the lock of the data
-    // directory keeps a second server away. An empty write transaction shows a foreign writer at start.
-    await client.batch([], "write");
-  }
-
-  async #migrate(): Promise<void> {
-    const row = (await this.read("PRAGMA user_version")).rows[0];
-    for (const { statements } of migrationsFrom(Number(row?.[0] ?? 0))) {
-      await this.write(statements.map((sql) => ({ sql, args: [] })));
+  #lost(): TakenOverError {
+    if (!this.#takenOver) {
+      this.#takenOver = new TakenOverError(
+        `another server has taken over the database at ${this.#options.location}: stop one of them, restart the other`,
+      );
+      this.#options.log.error(this.#takenOver.message);
     }
+    return this.#takenOver;
   }
 
   async #disconnect(): Promise<void> {
     const client = await this.#client?.catch(() => undefined);
     this.#client = undefined;
-    client?.close();
+    if (!client) return;
+    // If it cannot be given back, the lease ends by itself.
+    if (this.#remote) await client.execute(bound(endLease(this.#remote))).catch(() => {});
+    client.close();
   }
 }
 
@@ -195,15 +256,4 @@ function urlOf(location: string): string {
 
 function bound({ sql, args }: Statement): { sql: string; args: SqlValue[] } {
   return { sql, args: [...args] };
-}
-
-/** Sets a PRAGMA and checks that it took effect. */
-async function pragma(client: Client, name: string, value: string, expected: string | number): Promise<void> {
-  await client.execute(`PRAGMA ${name} = ${value}`);
-  const actual = (await client.execute(`PRAGMA ${name}`)).rows[0]?.[0];
-  if (actual !== expected) throw new Error(`PRAGMA ${name} is ${actual} instead of ${expected}`);
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

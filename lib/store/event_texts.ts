@@ -1,5 +1,5 @@
 import type { NostrEvent } from "../nostr/mod.ts";
-import type { SqlValue } from "./database.ts";
+import type { SqlValue } from "./statement.ts";
 import { type Reader, UNEXPIRED } from "./reader.ts";
 import { idOrder } from "./text_key.ts";
 import { nextTurn } from "./turn.ts";

@@ -1,5 +1,5 @@
 import type { Filter } from "../nostr/mod.ts";
-import type { SqlValue, Statement } from "./database.ts";
+import type { SqlValue, Statement } from "./statement.ts";
 import { textKey } from "./text_key.ts";
 
 /** How many events a filter may return. */

@@ -6,7 +6,9 @@ import {
   type NostrEvent,
   serialiseEvent,
 } from "../nostr/mod.ts";
-import type { Database, Statement } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { Statement } from "./statement.ts";
+import { listStatements } from "./list_statements.ts";
 import { refusedStatements } from "./refused_plan.ts";
 import { idOrder, textKey } from "./text_key.ts";
 import type { Changes, EventInsert, InsertVerdict, Tombstone } from "./types.ts";
@@ -137,11 +139,7 @@ class Resolver {
   }
 
   statements(arrivedAt: number): Statement[] {
-    const statements: Statement[] = [];
-    if (this.#gone.length > 0) {
-      const list = JSON.stringify(this.#gone.map(Number));
-      statements.push({ sql: DELETE_EVENTS, args: [list] });
-    }
+    const statements = listStatements(DELETE_EVENTS, this.#gone.map(Number));
     if (this.#standing.size === 0) return statements;
     const rows: unknown[] = [];
     const tags: unknown[] = [];
@@ -150,9 +148,7 @@ class Resolver {
       rows.push(eventRow(++seq, insert, arrivedAt));
       tags.push(...tagRows(seq, insert.event));
     }
-    statements.push({ sql: INSERT_EVENTS, args: [JSON.stringify(rows)] });
-    if (tags.length > 0) statements.push({ sql: INSERT_TAGS, args: [JSON.stringify(tags)] });
-    return statements;
+    return [...statements, ...listStatements(INSERT_EVENTS, rows), ...listStatements(INSERT_TAGS, tags)];
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Filter, KIND, matchesFilter, type NostrEvent } from "../nostr/mod.ts";
-import type { Database, SqlValue } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { SqlValue } from "./statement.ts";
 import { among, canMatch, parameter } from "./filter_sql.ts";
 import { collectItems, sorted } from "./items.ts";
 import { textKey } from "./text_key.ts";
@@ -117,7 +118,7 @@ async function* matchesIn(
   const others = [...filter.tags.keys()].filter((name) => name !== "d" || table.identifier === undefined);
   if (others.length > 0 && !table.hasText) return;
   const parse = others.length > 0;
-  const step = parse ? TEXTS_PER_TURN : ROWS_PER_TURN;
+  const step = (parse ? TEXTS_PER_TURN : ROWS_PER_TURN) * database.bounds.sliceFactor;
   const ends = (await database.read(`SELECT min(rowid), max(rowid) FROM ${table.name}`)).rows[0]!;
   if (ends[0] === null) return;
   const last = Number(ends[1]);

@@ -1,5 +1,5 @@
 import type { Filter } from "../nostr/mod.ts";
-import type { SqlValue, Statement } from "./database.ts";
+import type { SqlValue, Statement } from "./statement.ts";
 import { among, MAX_PAIRS, parameter, rangeConditions, tagConditions, wayInByTag } from "./filter_sql.ts";
 import { textKey } from "./text_key.ts";
 

@@ -53,7 +53,7 @@ async function* along(database: Database, walk: Walk, nowSeconds: number): Async
 }
 
 async function ahead(database: Database, walk: Walk, after: Place | undefined): Promise<Place | undefined> {
-  const { sql, args } = placeAhead(walk, after, SLICE);
+  const { sql, args } = placeAhead(walk, after, SLICE * database.bounds.sliceFactor);
   const row = (await database.read(sql, args)).rows[0];
   return row && { createdAt: Number(row[0]), idOrder: Number(row[1]) };
 }

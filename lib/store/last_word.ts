@@ -1,4 +1,5 @@
-import type { Statement } from "./database.ts";
+import type { Statement } from "./statement.ts";
+import { listStatements } from "./list_statements.ts";
 import { textKey } from "./text_key.ts";
 import type { RepositoryKey } from "./types.ts";
 
@@ -47,21 +48,14 @@ export class LastWord {
     const changes = [...this.#changes.values()];
     const removed = changes.filter(({ stays }) => !stays).map(({ row }) => row);
     const put = changes.filter(({ stays }) => stays);
-    const statements: Statement[] = [];
-    if (removed.length > 0) {
-      const sql = `DELETE FROM ${table} WHERE (${key.join(", ")}) IN (SELECT ${
-        cells(key)
-      } FROM json_each(?))`;
-      statements.push({ sql, args: [JSON.stringify(removed)] });
-    }
-    if (put.length > 0) {
-      statements.push({
-        sql: upsert(table, key, columns),
-        args: [JSON.stringify(put.map(({ row }) => row))],
-      });
-      if (finder !== undefined) statements.push(...finderStatements(finder, put));
-    }
-    return statements;
+    const remove = `DELETE FROM ${table} WHERE (${key.join(", ")}) IN (SELECT ${
+      cells(key)
+    } FROM json_each(?))`;
+    return [
+      ...listStatements(remove, removed),
+      ...listStatements(upsert(table, key, columns), put.map(({ row }) => row)),
+      ...(finder === undefined ? [] : finderStatements(finder, put)),
+    ];
   }
 }
 
@@ -78,17 +72,12 @@ function finderStatements(finder: string, put: readonly LastChange[]): Statement
   const rows = put.flatMap(({ row, places }) =>
     places.map(({ owner, identifier }) => [textKey(identifier), owner, row[0]!])
   );
+  const insert = `INSERT OR IGNORE INTO ${finder} (identifier, owner, id) SELECT ${
+    cells(["identifier", "owner", "id"])
+  } FROM json_each(?)`;
   return [
-    {
-      sql: `DELETE FROM ${finder} WHERE id IN (SELECT value FROM json_each(?))`,
-      args: [JSON.stringify(ids)],
-    },
-    {
-      sql: `INSERT OR IGNORE INTO ${finder} (identifier, owner, id) SELECT ${
-        cells(["identifier", "owner", "id"])
-      } FROM json_each(?)`,
-      args: [JSON.stringify(rows)],
-    },
+    ...listStatements(`DELETE FROM ${finder} WHERE id IN (SELECT value FROM json_each(?))`, ids),
+    ...listStatements(insert, rows),
   ];
 }
 

@@ -1,11 +1,12 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
 import type { Logger, StoreGroup, StoreOperation } from "../observe/mod.ts";
-import { type Clock, nowSeconds } from "../world/mod.ts";
+import { type Clock, nowSeconds, repeat } from "../world/mod.ts";
 import type { Database } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";
 import { GoneTables } from "./gone_tables.ts";
 import { collectHeld, unwantedOf } from "./held_items.ts";
 import { collectItems } from "./items.ts";
+import { RENEW_MS } from "./lease.ts";
 import { PurgatoryTables } from "./purgatory_tables.ts";
 import { countEvents, queryTexts } from "./query.ts";
 import { Reader, UNEXPIRED } from "./reader.ts";
@@ -50,6 +51,7 @@ export class LibsqlStore implements Store {
   readonly #purgatory: PurgatoryTables;
   readonly #gone: GoneTables;
   readonly #refused: RefusedTables;
+  readonly #closing = new AbortController();
 
   /** Takes over an open, migrated database. */
   constructor(parts: StoreParts) {
@@ -58,6 +60,11 @@ export class LibsqlStore implements Store {
     this.#purgatory = new PurgatoryTables(this.#reader);
     this.#gone = new GoneTables(this.#reader);
     this.#refused = new RefusedTables({ ...parts, reader: this.#reader });
+    if (parts.database.isRemote) {
+      // Whatever keeps it from being renewed is told by the next who needs the database.
+      const renew = () => parts.database.renew().catch(() => {});
+      void repeat(parts.clock, RENEW_MS, this.#closing.signal, renew);
+    }
   }
 
   /** See `Store.has`. */
@@ -289,11 +296,12 @@ export class LibsqlStore implements Store {
 
   /** See `Store.ping`. */
   async ping(): Promise<void> {
-    await this.#reader.rows("SELECT number FROM commit_mark");
+    await this.#parts.database.ping();
   }
 
   /** See `Store.close`. */
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#parts.writer.close();
     await this.#parts.database.close();
   }

@@ -1,9 +1,11 @@
 /** The store: events served, and purgatory, in one libSQL database. */
 import { type Logger, noStoreMetrics, type StoreGroup } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
-import { Database, type Statement } from "./database.ts";
+import { Database } from "./database.ts";
+import type { Statement } from "./statement.ts";
 import type { FilterLimits } from "./filter_sql.ts";
 import { LibsqlStore } from "./libsql_store.ts";
+import type { Fetch } from "./remote_fetch.ts";
 import type { Store } from "./types.ts";
 import { Writer } from "./writer.ts";
 
@@ -20,6 +22,23 @@ export type * from "./types.ts";
 
 /** Most events of the memory backend; beyond it the oldest by arrival are dropped. */
 const MAX_MEMORY_EVENTS = 100_000;
+/** Longest time for one request to a remote database, in milliseconds. */
+const REMOTE_TIMEOUT_MS = 10_000;
+
+/** How to reach a remote database, and for whom. */
+export interface RemoteDatabase {
+  /** Has to allow writing; undefined for a database server that asks nobody. */
+  readonly authToken?: string | undefined;
+  /**
+   * Names this server among those that might use the database: the same at every start from one data
+   * directory, which only one process can have. Another server's name is refused while it is alive.
+   */
+  readonly instance: string;
+  /** Names this run of the server. */
+  readonly session: string;
+  /** Sends requests to the operator's own URL: no address guard. */
+  readonly fetch: Fetch;
+}
 
 /** How to open a store. */
 export interface StoreOptions {
@@ -27,8 +46,8 @@ export interface StoreOptions {
   readonly location: string;
   /** `memory` keeps the same tables in a private database that vanishes with the store. */
   readonly backend: "libsql" | "memory";
-  /** Token for a remote database. */
-  readonly authToken?: string;
+  /** For a remote database. */
+  readonly remote?: RemoteDatabase;
   readonly clock: Clock;
   readonly limits: FilterLimits;
   readonly log: Logger;
@@ -37,6 +56,8 @@ export interface StoreOptions {
   readonly internals?: {
     /** How long SQLite waits for a lock, in milliseconds (2,000). */
     readonly busyTimeoutMs?: number;
+    /** Longest time for one request to a remote database, in milliseconds (10,000). */
+    readonly remoteTimeoutMs?: number;
     /** Most events of the memory backend (100,000). */
     readonly maxMemoryEvents?: number;
   };
@@ -47,12 +68,14 @@ export interface StoreOptions {
  * open (with the path), or a schema newer than this program knows.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { backend, clock, limits, authToken, internals } = options;
+  const { backend, clock, limits, remote, internals } = options;
   const log = options.log.target("db");
   const memory = backend === "memory";
   const database = await Database.open({
     location: memory ? ":memory:" : options.location,
-    ...(authToken !== undefined && { authToken }),
+    ...(remote && {
+      remote: { ...remote, clock, timeoutMs: internals?.remoteTimeoutMs ?? REMOTE_TIMEOUT_MS },
+    }),
     busyTimeoutMs: internals?.busyTimeoutMs ?? 2_000,
     log,
   });

@@ -1,6 +1,6 @@
 import type { Row } from "@libsql/client";
 import { KIND, type NostrEvent } from "../nostr/mod.ts";
-import type { SqlValue } from "./database.ts";
+import type { Statement } from "./statement.ts";
 import { type Reader, UNEXPIRED } from "./reader.ts";
 import { textKey } from "./text_key.ts";
 import type {
@@ -80,17 +80,15 @@ export class PurgatoryTables {
 
   /** See `Store.waitingEvent`. */
   async waitingEvent(id: string): Promise<NostrEvent | undefined> {
-    const results: (readonly Row[])[] = [];
-    for (
-      const condition of [
-        `${ANNOUNCEMENTS} WHERE event_id`,
-        `${STATES} WHERE id`,
-        `${PULL_REQUESTS} WHERE id`,
-      ]
-    ) {
-      results.push(await this.#reader.rows(`${condition} = ?`, [id]));
-    }
-    const { announcements, states, pullRequests } = await this.#entries([...results, []]);
+    const results = await this.#reader.all([
+      { sql: `${ANNOUNCEMENTS} WHERE event_id = ?`, args: [id] },
+      { sql: `${STATES} WHERE id = ?`, args: [id] },
+      { sql: `${PULL_REQUESTS} WHERE id = ?`, args: [id] },
+    ]);
+    const { announcements, states, pullRequests } = await this.#entries([
+      ...results.map(({ rows }) => rows),
+      [],
+    ]);
     return [...announcements, ...states, ...pullRequests][0]?.event;
   }
 
@@ -116,7 +114,7 @@ export class PurgatoryTables {
   async overdue(now: number, limit: number): Promise<WaitingEntries> {
     const due = "WHERE deadline_at <= ? ORDER BY deadline_at, rowid LIMIT ?";
     const args = [BigInt(Math.floor(now)), BigInt(limit)];
-    return await this.#everySort((sort) => [`${sort} ${due}`, args]);
+    return await this.#everySort((sort) => ({ sql: `${sort} ${due}`, args }));
   }
 
   /** See `Store.softExpiredBeyond`. */
@@ -130,10 +128,10 @@ export class PurgatoryTables {
 
   /** See `Store.pendingAtStart`. */
   async pendingAtStart(): Promise<WaitingEntries> {
-    return await this.#everySort((sort) => [
-      `${sort} ${sort === ANNOUNCEMENTS ? "WHERE phase = 'active'" : ""} ORDER BY deadline_at, rowid`,
-      [],
-    ]);
+    return await this.#everySort((sort) => ({
+      sql: `${sort} ${sort === ANNOUNCEMENTS ? "WHERE phase = 'active'" : ""} ORDER BY deadline_at, rowid`,
+      args: [],
+    }));
   }
 
   /** See `Store.dirtyMarks`. */
@@ -207,13 +205,11 @@ export class PurgatoryTables {
   }
 
   async #everySort(
-    query: (sort: string) => readonly [string, readonly SqlValue[]],
+    query: (sort: string) => Statement,
   ): Promise<WaitingEntries> {
-    const results: (readonly Row[])[] = [];
-    for (const sort of [ANNOUNCEMENTS, STATES, PULL_REQUESTS, PLACEHOLDERS]) {
-      results.push(await this.#reader.rows(...query(sort)));
-    }
-    return await this.#entries(results);
+    const sorts = [ANNOUNCEMENTS, STATES, PULL_REQUESTS, PLACEHOLDERS];
+    const results = await this.#reader.all(sorts.map(query));
+    return await this.#entries(results.map(({ rows }) => rows));
   }
 
   /** Rows of the four sorts, in the order announcements, states, pull requests, placeholders. */

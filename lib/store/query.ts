@@ -1,5 +1,6 @@
 import type { Filter } from "../nostr/mod.ts";
-import type { Database, Statement } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { Statement } from "./statement.ts";
 import {
   canMatch,
   countOf,
@@ -18,7 +19,7 @@ const FILTERS_PER_TURN = 8;
 const MAX_COUNTED_FILTERS = 400;
 /** Most bytes of JSON in one page, and in one read of a page that comes in pieces. */
 const MAX_PAGE_BYTES = 64 * 1024 * 1024;
-const MAX_PIECE_BYTES = 4 * 1024 * 1024;
+const MAX_PIECE_BYTES = 3 * 1024 * 1024;
 
 interface Wanted {
   readonly filter: Filter;
@@ -36,6 +37,8 @@ export async function queryTexts(
     .filter(({ filter, limit }) => limit > 0 && canMatch(filter));
   const only = wanted[0];
   if (!only) return [];
+  /** Bytes each of `count` events may have so that all of them fit one value. */
+  const share = (count: number) => Math.floor(database.bounds.valueBytes / Math.max(1, count));
   if (wanted.length === 1) {
     const statement = textsOf(only.filter, only.limit, nowSeconds, share(only.limit));
     const page = await wholePage(database, statement);
@@ -45,11 +48,6 @@ export async function queryTexts(
   const list = `[${rows.join(",")}]`;
   return await wholePage(database, { sql: TEXTS_OF_ROWS, args: [list, BigInt(share(rows.length))] }) ??
     await pageInPieces(database, list);
-}
-
-/** Bytes each of `count` events may have so that all of them fit a page. */
-function share(count: number): number {
-  return Math.floor(MAX_PAGE_BYTES / Math.max(1, count));
 }
 
 /** The page that `statement` (of {@link textsStatement}) reads; undefined when it left out large events. */
@@ -64,10 +62,13 @@ async function rowsOfAny(
   nowSeconds: number,
 ): Promise<readonly string[]> {
   const rows = new Set<string>();
-  for (const [index, { filter, limit }] of wanted.entries()) {
-    if (index > 0 && index % FILTERS_PER_TURN === 0) await nextTurn();
-    const { sql, args } = rowsOf(filter, limit, nowSeconds);
-    for (const row of split((await database.read(sql, args)).rows[0]?.[0], ",")) rows.add(row);
+  for (let at = 0; at < wanted.length; at += FILTERS_PER_TURN) {
+    if (at > 0) await nextTurn();
+    const some = wanted.slice(at, at + FILTERS_PER_TURN);
+    const results = await database.readAll(
+      some.map(({ filter, limit }) => rowsOf(filter, limit, nowSeconds)),
+    );
+    for (const { rows: [found] } of results) for (const row of split(found?.[0], ",")) rows.add(row);
   }
   return [...rows];
 }

@@ -1,7 +1,8 @@
 import type { ResultSet, Row } from "@libsql/client";
 import type { Logger, PurgatoryEntryType, StoreGroup } from "../observe/mod.ts";
 import { type Clock, nowSeconds } from "../world/mod.ts";
-import type { Database, SqlValue, Statement } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { SqlValue, Statement } from "./statement.ts";
 import type { DamagedRow, ReadRows } from "./waiting_rows.ts";
 import type { Writer } from "./writer.ts";
 

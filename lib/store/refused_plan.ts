@@ -1,5 +1,6 @@
 import { serialiseEvent } from "../nostr/mod.ts";
-import type { Statement } from "./database.ts";
+import type { Statement } from "./statement.ts";
+import { listStatements } from "./list_statements.ts";
 import {
   MAX_GONE,
   MAX_REFUSED,
@@ -59,13 +60,12 @@ export function refusedStatements(units: readonly Changes[]): Statement[] {
     for (const refused of unit.putRefused ?? []) last.set(refused.id, refused);
     for (const { id, until } of unit.putGone ?? []) gone.set(id, Math.max(until, gone.get(id) ?? 0));
   }
-  const statements: Statement[] = [];
   const removed = [...last].filter(([, refused]) => !refused).map(([id]) => id);
-  if (removed.length > 0) statements.push({ sql: DELETE, args: [JSON.stringify(removed)] });
+  const statements = listStatements(DELETE, removed);
   const put = [...last.values()].filter((refused) => refused !== undefined);
   if (put.length > 0) statements.push(...putStatements(put));
   if (gone.size > 0) {
-    statements.push({ sql: UPSERT_GONE, args: [JSON.stringify([...gone])] });
+    statements.push(...listStatements(UPSERT_GONE, [...gone]));
     statements.push({ sql: TRIM_GONE, args: [BigInt(MAX_GONE)] });
   }
   return statements;
@@ -74,10 +74,10 @@ export function refusedStatements(units: readonly Changes[]): Statement[] {
 function putStatements(put: readonly RefusedEvent[]): Statement[] {
   const keys = put.flatMap(({ id, keys }) => keys.map((key) => [key, id]));
   const statements: Statement[] = [
-    { sql: UPSERT, args: [JSON.stringify(put.map(cellsOf))] },
-    { sql: DELETE_KEYS, args: [JSON.stringify(put.map(({ id }) => id))] },
+    ...listStatements(UPSERT, put.map(cellsOf)),
+    ...listStatements(DELETE_KEYS, put.map(({ id }) => id)),
+    ...listStatements(INSERT_KEYS, keys),
   ];
-  if (keys.length > 0) statements.push({ sql: INSERT_KEYS, args: [JSON.stringify(keys)] });
   const related = put.some(({ type }) => type === "related");
   const others = put.some(({ type }) => type !== "related");
   return [

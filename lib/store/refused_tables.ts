@@ -1,5 +1,5 @@
 import type { Row } from "@libsql/client";
-import type { SqlValue } from "./database.ts";
+import type { SqlValue } from "./statement.ts";
 import type { Reader } from "./reader.ts";
 import type { RefusedCounts, RefusedMatch, RefusedQuery, RefusedType } from "./refused_types.ts";
 import { textKey, valueOfTextKey } from "./text_key.ts";

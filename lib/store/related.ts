@@ -1,5 +1,5 @@
 import { addressIdentifier, isHex64, KIND, type NostrEvent, parseCoordinate } from "../nostr/mod.ts";
-import type { SqlValue, Statement } from "./database.ts";
+import type { SqlValue, Statement } from "./statement.ts";
 import { textKey } from "./text_key.ts";
 
 /** Most references of one event that are followed. */

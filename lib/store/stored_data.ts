@@ -5,7 +5,7 @@ import type { Client, ResultSet } from "@libsql/client";
 import { KIND, type NostrEvent } from "../nostr/mod.ts";
 import { type Logger, noStoreMetrics } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
-import type { SqlValue, Statement } from "./database.ts";
+import type { SqlValue, Statement } from "./statement.ts";
 import { type EventRange, eventTexts } from "./event_texts.ts";
 import { PurgatoryTables } from "./purgatory_tables.ts";
 import { Reader } from "./reader.ts";

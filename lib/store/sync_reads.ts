@@ -1,5 +1,5 @@
 import type { NostrEvent } from "../nostr/mod.ts";
-import type { SqlValue } from "./database.ts";
+import type { SqlValue } from "./statement.ts";
 import { type Reader, UNEXPIRED } from "./reader.ts";
 import { nextTurn } from "./turn.ts";
 import type { WaitingAnnouncement } from "./types.ts";

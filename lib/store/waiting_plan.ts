@@ -1,6 +1,7 @@
 import { serialiseEvent } from "../nostr/mod.ts";
-import type { Statement } from "./database.ts";
+import type { Statement } from "./statement.ts";
 import { type Cell, LastWord } from "./last_word.ts";
+import { listStatements } from "./list_statements.ts";
 import { textKey } from "./text_key.ts";
 import type { Changes, RepositoryKey, Tombstone } from "./types.ts";
 import { placesText, retiredText } from "./waiting_texts.ts";
@@ -132,12 +133,7 @@ function tombstones(put: readonly Tombstone[]): Statement[] {
     if (stone.type === "id") ids.push([stone.id, stone.pubkey]);
     else coordinates.push([stone.kind, stone.pubkey, textKey(stone.identifier), stone.until]);
   }
-  const statements: Statement[] = [];
-  if (ids.length > 0) statements.push({ sql: TOMBSTONE_IDS, args: [JSON.stringify(ids)] });
-  if (coordinates.length > 0) {
-    statements.push({ sql: TOMBSTONE_COORDINATES, args: [JSON.stringify(coordinates)] });
-  }
-  return statements;
+  return [...listStatements(TOMBSTONE_IDS, ids), ...listStatements(TOMBSTONE_COORDINATES, coordinates)];
 }
 
 function keyOf({ owner, identifier }: RepositoryKey): [string, string] {

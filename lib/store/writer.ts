@@ -1,12 +1,9 @@
 import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
-import {
-  type Database,
-  isDatabaseTrouble,
-  isTransient,
-  LostTransactionError,
-  type Statement,
-} from "./database.ts";
+import { CommitMark } from "./commit_mark.ts";
+import type { Database } from "./database.ts";
+import type { Statement } from "./statement.ts";
+import { isDatabaseTrouble, isTransient, messageOf } from "./database_errors.ts";
 import { type GroupPlan, planGroup } from "./group_plan.ts";
 import { nextTurn } from "./turn.ts";
 import type { Changes, CommitListener, InsertVerdict } from "./types.ts";
@@ -14,8 +11,6 @@ import { unitSize } from "./unit_size.ts";
 
 /** Most units of one transaction. */
 const MAX_GROUP_UNITS = 500;
-/** Most text of one transaction, in UTF-16 units; a single larger unit goes alone. */
-const MAX_GROUP_SIZE = 4 * 1024 * 1024;
 /** Most units, and most text in UTF-16 units, that may wait; more are rejected. */
 const MAX_WAITING_UNITS = 50_000;
 const MAX_WAITING_SIZE = 256 * 1024 * 1024;
@@ -46,27 +41,26 @@ export interface WriterOptions {
 
 /**
  * The only one who writes. Units submitted in one turn of the event loop share a transaction (group
- * commit), and so do those that arrive while one is being written. A transaction counts only after
- * its commit mark has been read back.
+ * commit), and so do those that arrive while one is being written; a unit larger than a transaction
+ * should be goes alone. What counts as committed is the {@link CommitMark}'s business.
  */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #listeners = new Set<CommitListener>();
   #queue: (Unit | Upkeep)[] = [];
   #waitingSize = 0;
-  /** Number of the last attempt; never used twice, so that a mark names one attempt. */
-  #mark: number;
+  readonly #mark: CommitMark;
   #working: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(options: WriterOptions, mark: number) {
+  private constructor(options: WriterOptions, mark: CommitMark) {
     this.#options = options;
     this.#mark = mark;
   }
 
   /** A writer that goes on from the last commit in the database. */
   static async create(options: WriterOptions): Promise<Writer> {
-    return new Writer(options, await readMark(options.database));
+    return new Writer(options, await CommitMark.read(options.database));
   }
 
   /** See `Store.watch`. */
@@ -123,7 +117,7 @@ export class Writer {
     let size = 0;
     for (const job of this.#queue) {
       const full = group.length === MAX_GROUP_UNITS || "statements" in job ||
-        (group.length > 0 && size + job.size > MAX_GROUP_SIZE);
+        (group.length > 0 && size + job.size > this.#options.database.bounds.transactionSize);
       if (full) break;
       group.push(job);
       size += job.size;
@@ -135,6 +129,7 @@ export class Writer {
 
   async #runUpkeep({ statements, resolve, reject }: Upkeep): Promise<void> {
     try {
+      await this.#mark.clear();
       const results = await this.#transact(statements);
       resolve(results.reduce((sum, { rowsAffected }) => sum + rowsAffected, 0));
     } catch (cause) {
@@ -152,7 +147,7 @@ export class Writer {
     } catch (cause) {
       const alone = units.length === 1 || isDatabaseTrouble(cause);
       this.#options.log.error("a transaction failed", {
-        cause: cause instanceof Error ? cause.message : String(cause),
+        cause: messageOf(cause),
         units: units.length,
       });
       if (alone) return units.forEach((unit) => unit.reject(cause));
@@ -174,62 +169,44 @@ export class Writer {
 
   async #apply(units: readonly Changes[]): Promise<GroupPlan["verdicts"]> {
     const { database, clock, afterInsert } = this.#options;
+    // What is unknown of an earlier transaction must be known before anything is planned on top of it.
+    await this.#mark.clear();
     const plan = async () => await planGroup(database, units, clock.now());
     let { verdicts, statements } = await plan();
     if (statements.length === 0) return verdicts;
-    await this.#transact(statements, async () => {
-      ({ verdicts, statements } = await plan());
-      return statements;
-    }, units.some((unit) => unit.insertEvents?.length) ? afterInsert : undefined);
+    await this.#transact(statements, {
+      planAnew: async () => {
+        ({ verdicts, statements } = await plan());
+        return statements;
+      },
+      last: units.some((unit) => unit.insertEvents?.length) ? afterInsert : undefined,
+      happenedLater: () => units.forEach((unit, index) => this.#tell(unit, verdicts[index]!)),
+    });
     return verdicts;
   }
 
-  /**
-   * One checked transaction. When it fails, the commit mark tells whether it happened all the same;
-   * if it did not and another connection stood in the way, it is planned anew and tried once more.
-   */
+  /** One transaction; when another connection stood in the way, it is planned anew and tried once more. */
   async #transact(
     statements: readonly Statement[],
-    planAnew: () => Promise<readonly Statement[]> = () => Promise.resolve(statements),
-    last?: Statement,
+    { planAnew, last, happenedLater = () => {} }: TransactOptions = {},
   ): Promise<readonly { readonly rowsAffected: number }[]> {
     const complete = (body: readonly Statement[]) => last ? [...body, last] : body;
     try {
-      return await this.#transactOnce(complete(statements));
+      return await this.#mark.transact(complete(statements), happenedLater);
     } catch (cause) {
-      if (await this.#happened(cause)) return [];
       if (!isTransient(cause)) throw cause;
-      try {
-        return await this.#transactOnce(complete(await planAnew()));
-      } catch (second) {
-        if (await this.#happened(second)) return [];
-        throw second;
-      }
+      const again = planAnew ? await planAnew() : statements;
+      return await this.#mark.transact(complete(again), happenedLater);
     }
-  }
-
-  async #transactOnce(
-    statements: readonly Statement[],
-  ): Promise<readonly { readonly rowsAffected: number }[]> {
-    const { database } = this.#options;
-    this.#mark++;
-    const [, ...results] = await database.write([
-      { sql: "UPDATE commit_mark SET number = ?", args: [BigInt(this.#mark)] },
-      ...statements,
-    ]);
-    if (await readMark(database) !== this.#mark) {
-      throw new LostTransactionError("a transaction was reported as committed but is not there");
-    }
-    return results;
-  }
-
-  /** After a failure: makes the connection fit again and says whether the last attempt is there. */
-  async #happened(cause: unknown): Promise<boolean> {
-    await this.#options.database.recover(cause);
-    return await readMark(this.#options.database) === this.#mark;
   }
 }
 
-async function readMark(database: Database): Promise<number> {
-  return Number((await database.read("SELECT number FROM commit_mark")).rows[0]?.[0]);
+/** What a transaction may need beside its statements. */
+interface TransactOptions {
+  /** Decides once more what is to be done. */
+  readonly planAnew?: () => Promise<readonly Statement[]>;
+  /** Appended to the statements. */
+  readonly last?: Statement | undefined;
+  /** Called when a transaction that was given up turns out to have been committed. */
+  readonly happenedLater?: () => void;
 }

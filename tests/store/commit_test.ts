@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
+import { eachStore } from "./each_store.ts";
 import { event, filter, ids, key, NOW, open, put, withDirectory, withMemory } from "./fixtures.ts";
 
 const low = "1".repeat(64);
 const high = "2".repeat(64);
 
-Deno.test("R-15 only the newest version is served; of two of one second the one with the lower id", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-15 only the newest version is served; of two of one second the one with the lower id",
+  eachStore(async ({ store }) => {
     const tags = [["d", "x"]];
     const first = event({ kind: 30617, tags, created_at: NOW });
     const second = event({ kind: 30617, tags, created_at: NOW + 1, id: high });
@@ -19,10 +21,12 @@ Deno.test("R-15 only the newest version is served; of two of one second the one 
     assert.deepEqual(await ids(store, filter({ tags: { d: ["x"] } })), [low]);
     assert.equal((await store.currentVersion(30617, key(1), "x"))?.id, low);
     assert.equal(await store.count([filter()]), 1);
-  }));
+  }),
+);
 
-Deno.test("R-15 versions in one unit and in one group are decided in order", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-15 versions in one unit and in one group are decided in order",
+  eachStore(async ({ store }) => {
     const version = (at: number, kind = 10_002) => event({ kind, created_at: NOW + at });
     const verdicts = await Promise.all([
       put(store, version(1), version(3), version(2), version(3)),
@@ -33,10 +37,12 @@ Deno.test("R-15 versions in one unit and in one group are decided in order", () 
       ["stored", "stored", "superseded", "superseded"],
     ]);
     assert.deepEqual((await ids(store, filter())).toSorted(), [version(5).id, version(5, 0).id].toSorted());
-  }));
+  }),
+);
 
-Deno.test("R-15 a missing d equals an empty one; another author, kind or identifier is another event", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-15 a missing d equals an empty one; another author, kind or identifier is another event",
+  eachStore(async ({ store }) => {
     const none = event({ kind: 30618, created_at: NOW });
     const empty = event({ kind: 30618, tags: [["d", ""], ["d", "z"]], created_at: NOW + 1 });
     const others = [
@@ -47,17 +53,21 @@ Deno.test("R-15 a missing d equals an empty one; another author, kind or identif
     assert.deepEqual(await put(store, none, empty, ...others), Array(5).fill("stored"));
     assert.equal(await store.count([filter()]), 4);
     assert.equal(await store.has(none.id), false);
-  }));
+  }),
+);
 
-Deno.test("an ephemeral event is the caller's bug and harms no neighbour", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "an ephemeral event is the caller's bug and harms no neighbour",
+  eachStore(async ({ store }) => {
     const good = put(store, event());
     await assert.rejects(put(store, event({ kind: 20_001 })), /ephemeral/);
     assert.deepEqual(await good, ["stored"]);
-  }));
+  }),
+);
 
-Deno.test("a bad unit is rejected alone; its neighbours in the group are stored", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "a bad unit is rejected alone; its neighbours in the group are stored",
+  eachStore(async ({ store }) => {
     const bad = { ...event({ content: "bad" }), pubkey: null as unknown as string };
     const results = await Promise.allSettled([
       put(store, event({ content: "a" })),
@@ -67,10 +77,12 @@ Deno.test("a bad unit is rejected alone; its neighbours in the group are stored"
     assert.deepEqual(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
     assert.equal(await store.count([filter()]), 2);
     assert.deepEqual(await put(store, event({ content: "c" })), ["stored"]);
-  }));
+  }),
+);
 
-Deno.test("a unit is applied as a whole or not at all", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "a unit is applied as a whole or not at all",
+  eachStore(async ({ store }) => {
     const bad = { id: null as unknown as string, at: 1, until: 2 };
     await assert.rejects(store.commit({
       insertEvents: [{ event: event() }],
@@ -79,7 +91,8 @@ Deno.test("a unit is applied as a whole or not at all", () =>
     }));
     assert.equal(await store.count([filter()]), 0);
     assert.deepEqual(await store.dirtyMarks(), []);
-  }));
+  }),
+);
 
 Deno.test("units of one turn share a transaction", () =>
   withDirectory(async (path) => {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Filter, NostrEvent } from "../../lib/nostr/mod.ts";
 import { eventHash } from "../../lib/nostr/mod.ts";
 import type { LogFields, Logger } from "../../lib/observe/log.ts";
-import { openStore, type Store, type StoreOptions } from "../../lib/store/mod.ts";
+import { openStore, type RemoteDatabase, type Store, type StoreOptions } from "../../lib/store/mod.ts";
 import type { Clock } from "../../lib/world/mod.ts";
 
 /** The instant all store tests start at, in seconds and milliseconds. */
@@ -86,6 +86,11 @@ export async function open(
   const log = new LineLog();
   const store = await openStore({ location, backend: "libsql", clock, limits: LIMITS, log, ...more });
   return { store, clock, log };
+}
+
+/** How a server reaches a database server, as one that has never run. */
+export function remote(more: Partial<RemoteDatabase> = {}): RemoteDatabase {
+  return { instance: crypto.randomUUID(), session: crypto.randomUUID(), fetch, ...more };
 }
 
 /** Runs `work` with a memory store. */

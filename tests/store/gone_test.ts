@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import type { RetiredRepository, Tombstone } from "../../lib/store/mod.ts";
+import { eachStore } from "./each_store.ts";
 import { event, filter, ids, key, NOW, NOW_MS, open, put, withDirectory, withMemory } from "./fixtures.ts";
 
 function coordinate(until: number, more: Partial<Tombstone & { type: "coordinate" }> = {}): Tombstone {
   return { type: "coordinate", kind: 30617, pubkey: key(1), identifier: "a:b", until, ...more };
 }
 
-Deno.test("tombstones stop an id of its author and versions of a coordinate up to a time", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "tombstones stop an id of its author and versions of a coordinate up to a time",
+  eachStore(async ({ store }) => {
     const note = event({ content: "gone" });
     const version = (created_at: number, more: Partial<NostrEvent> = {}) =>
       event({ kind: 30617, created_at, tags: [["d", "a:b"]], ...more });
@@ -44,7 +46,8 @@ Deno.test("tombstones stop an id of its author and versions of a coordinate up t
     for (const [name, each, expected] of cases) {
       assert.equal(await store.isTombstoned(each), expected, name);
     }
-  }));
+  }),
+);
 
 Deno.test("of tombstones of one coordinate the latest time stands, in one unit and in several", () =>
   withDirectory(async (path) => {
@@ -114,8 +117,9 @@ Deno.test("a row number is never used again, not even that of a removed last eve
     await store.close();
   }));
 
-Deno.test("NIP-40 events to purge come earliest time first, at most as many as asked", () =>
-  withMemory(async ({ store, clock }) => {
+Deno.test(
+  "NIP-40 events to purge come earliest time first, at most as many as asked",
+  eachStore(async ({ store, clock }) => {
     const expiring = [30, 10, 20, 40].map((n) => event({ tags: [["expiration", String(NOW + n)]] }));
     await put(store, event(), ...expiring);
     const times = async (now: number, limit: number) =>
@@ -128,7 +132,8 @@ Deno.test("NIP-40 events to purge come earliest time first, at most as many as a
     assert.equal((await store.items(filter(), 10))?.length, 3);
     await store.commit({ removeEvents: (await store.expiredServed(NOW + 99, 10)).map(({ id }) => id) });
     assert.deepEqual(await times(NOW + 99, 10), []);
-  }));
+  }),
+);
 
 function retired(retiredAt: number, more: Partial<RetiredRepository> = {}): RetiredRepository {
   return {

@@ -7,6 +7,7 @@ import type { Item, Store } from "../../lib/store/mod.ts";
 import { Dice } from "../fuzz/dice.ts";
 import { randomEvents, randomFilters } from "../fuzz/generator.ts";
 import { Oracle } from "../fuzz/oracle.ts";
+import { eachStore } from "./each_store.ts";
 import { event, filter, HandClock, key, NOW, open, put, withDirectory, withMemory } from "./fixtures.ts";
 
 const FILTERS = 1_500;
@@ -47,8 +48,9 @@ Deno.test("R-21 the items of a filter are all its unexpired matches, as a plain 
     }
   }, { clock: new HandClock() }));
 
-Deno.test("R-21 2,000 matches are 2,000 items although the filter has a limit of 10", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-21 2,000 matches are 2,000 items although the filter has a limit of 10",
+  eachStore(async ({ store }) => {
     const events = await fill(store, 2_000);
     const wide = [
       filter({ limit: 10 }),
@@ -64,10 +66,12 @@ Deno.test("R-21 2,000 matches are 2,000 items although the filter has a limit of
       await store.items(filter({ authors: [key(1)], limit: 10 }), ALL),
       oldestFirst(ofOne),
     );
-  }));
+  }),
+);
 
-Deno.test("more matches than the maximum are undefined, as many are all returned, none are an empty list", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "more matches than the maximum are undefined, as many are all returned, none are an empty list",
+  eachStore(async ({ store }) => {
     await fill(store, 30);
     for (const each of [filter(), filter({ tags: { e: [key(0), key(1)] } })]) {
       assert.equal(await store.items(each, 29), undefined);
@@ -75,10 +79,12 @@ Deno.test("more matches than the maximum are undefined, as many are all returned
     }
     assert.deepEqual(await store.items(filter({ kinds: [7] }), 0), []);
     assert.deepEqual(await store.items(filter({ kinds: [] }), 0), []);
-  }));
+  }),
+);
 
-Deno.test("ids that begin alike within one second are neither lost nor doubled between slices", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "ids that begin alike within one second are neither lost nor doubled between slices",
+  eachStore(async ({ store }) => {
     const events = Array.from({ length: 1_300 }, (_, n) =>
       event({
         content: String(n),
@@ -87,10 +93,12 @@ Deno.test("ids that begin alike within one second are neither lost nor doubled b
       }));
     await put(store, ...events);
     assert.deepEqual(await store.items(filter(), ALL), oldestFirst(events));
-  }));
+  }),
+);
 
-Deno.test("other tasks get turns while a large set is collected", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "other tasks get turns while a large set is collected",
+  eachStore(async ({ store }) => {
     await fill(store, 10_000);
     let turns = 0;
     let collecting = true;
@@ -102,7 +110,8 @@ Deno.test("other tasks get turns while a large set is collected", () =>
     assert.equal((await store.items(filter(), ALL))?.length, 10_000);
     collecting = false;
     assert.ok(turns >= 20, `${turns} turns`);
-  }));
+  }),
+);
 
 Deno.test("every walk runs along its index, from where the last slice ended", () =>
   withDirectory(async (path) => {

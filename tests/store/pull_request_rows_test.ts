@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import { migrationsFrom } from "../../lib/store/schema.ts";
 import type { Placeholder, RepositoryKey, WaitingPullRequest } from "../../lib/store/mod.ts";
-import { event, filter, ids, key, NOW_MS, open, put, withDirectory, withMemory } from "./fixtures.ts";
+import { eachStore } from "./each_store.ts";
+import { event, filter, ids, key, NOW_MS, open, put, withDirectory } from "./fixtures.ts";
 
 const COMMIT = "c".repeat(40);
 const TIMES = { firstEnteredAt: NOW_MS, enteredAt: NOW_MS + 1, deadlineAt: NOW_MS + 100 };
@@ -25,8 +26,9 @@ function placeholder(n: number, repositories: readonly RepositoryKey[], more: Pa
   return { id: key(n), commit: COMMIT, repositories, ...TIMES, ...more };
 }
 
-Deno.test("P-55 a pull request is found by every identifier it targets, colons and all", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "P-55 a pull request is found by every identifier it targets, colons and all",
+  eachStore(async ({ store }) => {
     const waiting = pullRequest([place("a:b"), place("x", 2), place("a:b"), place("n\0ul")]);
     const update = pullRequest([place("a:b", 2)], { content: "update" });
     await store.commit({ putPullRequests: [waiting, update] });
@@ -39,10 +41,12 @@ Deno.test("P-55 a pull request is found by every identifier it targets, colons a
     assert.equal(await store.waitingPullRequestsFor(place("a:b")), 1);
     assert.equal(await store.waitingPullRequestsFor(place("a:b", 2)), 1);
     assert.equal(await store.waitingPullRequestsFor(place("x")), 0);
-  }));
+  }),
+);
 
-Deno.test("a waiting pull request is known by its id, not served, and gone when released", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "a waiting pull request is known by its id, not served, and gone when released",
+  eachStore(async ({ store }) => {
     const waiting = pullRequest([place("x")], { commit: "not an \0 object id" });
     const { event: made } = waiting;
     await store.commit({ putPullRequests: [waiting] });
@@ -57,10 +61,12 @@ Deno.test("a waiting pull request is known by its id, not served, and gone when 
     assert.equal(await store.waitingPullRequest(made.id), undefined);
     assert.equal(await store.waitingPullRequestsFor(place("x")), 0);
     assert.deepEqual(await store.get([made.id]), [made]);
-  }));
+  }),
+);
 
-Deno.test("a placeholder is no event; putting it again replaces its commit and repositories", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "a placeholder is no event; putting it again replaces its commit and repositories",
+  eachStore(async ({ store }) => {
     const first = placeholder(7, [place("x"), place("y")]);
     const later = placeholder(7, [place("y"), place("z:z")], {
       commit: "d".repeat(40),
@@ -80,7 +86,8 @@ Deno.test("a placeholder is no event; putting it again replaces its commit and r
     assert.equal(await store.placeholder(key(7)), undefined);
     assert.equal(await store.placeholdersIn(place("y")), 0);
     assert.equal(await store.placeholdersIn(place("x")), 1);
-  }));
+  }),
+);
 
 Deno.test("X-30 the scope of a placeholder is kept, counted, and taken away by one without", () =>
   withDirectory(async (path) => {
@@ -152,8 +159,9 @@ Deno.test("P-85 P-87 pull requests and placeholders survive a restart with uncha
     await store.close();
   }));
 
-Deno.test("overdue pull requests and placeholders come oldest deadline first, each up to the limit", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "overdue pull requests and placeholders come oldest deadline first, each up to the limit",
+  eachStore(async ({ store }) => {
     const at = [30, 10, 20, 40].map((n) => NOW_MS + n);
     await store.commit({
       putPullRequests: at.map((deadlineAt) =>
@@ -171,10 +179,12 @@ Deno.test("overdue pull requests and placeholders come oldest deadline first, ea
       pullRequests: [],
       placeholders: [],
     });
-  }));
+  }),
+);
 
-Deno.test("entries that name too many repositories are rejected, and nothing of their unit is stored", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "entries that name too many repositories are rejected, and nothing of their unit is stored",
+  eachStore(async ({ store }) => {
     const places = (count: number) => Array.from({ length: count }, (_, n) => place(String(n)));
     const message = /names more than \d+ repositories/;
     const note = event();
@@ -189,7 +199,8 @@ Deno.test("entries that name too many repositories are rejected, and nothing of 
     );
     await store.commit({ putPullRequests: [pullRequest(places(20))] });
     assert.equal(await store.has(note.id), false);
-  }));
+  }),
+);
 
 Deno.test("P-90 damaged pull requests, placeholders and retired repositories are quarantined, the others work", () =>
   withDirectory(async (path) => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import { noStoreMetrics } from "../../lib/observe/mod.ts";
 import type { WaitingAnnouncement, WaitingState } from "../../lib/store/mod.ts";
-import { event, filter, ids, key, NOW_MS, open, put, withDirectory, withMemory } from "./fixtures.ts";
+import { eachStore } from "./each_store.ts";
+import { event, filter, ids, key, NOW_MS, open, put, withDirectory } from "./fixtures.ts";
 
 /** Sorts of entries these tests do not put. */
 const NONE = { pullRequests: 0, placeholders: 0 };
@@ -34,8 +35,9 @@ function state(identifier: string, more: Partial<WaitingState> = {}): WaitingSta
   };
 }
 
-Deno.test("everything about one identifier, served and waiting, is read back as it was put", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "everything about one identifier, served and waiting, is read back as it was put",
+  eachStore(async ({ store }) => {
     const served = event({ kind: 30617, tags: [["d", "x"]], content: "served" });
     const foreign = event({ kind: 30617, tags: [["d", "x"]], pubkey: key(2) });
     const servedState = event({ kind: 30618, tags: [["d", "x"]], content: "served" });
@@ -63,19 +65,23 @@ Deno.test("everything about one identifier, served and waiting, is read back as 
     const pending = await store.pendingAtStart();
     assert.deepEqual(pending.announcements, waiting.slice(0, 2));
     assert.deepEqual(pending.states.length, 3);
-  }));
+  }),
+);
 
-Deno.test("what waits in purgatory is not served", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "what waits in purgatory is not served",
+  eachStore(async ({ store }) => {
     const waiting = announcement("x");
     await store.commit({ putAnnouncements: [waiting] });
     assert.equal(await store.has(waiting.event.id), false);
     assert.deepEqual(await ids(store, filter()), []);
     assert.equal(await store.isRelated(event({ tags: [["a", `30617:${key(1)}:x`]] })), false);
-  }));
+  }),
+);
 
-Deno.test("promotion is one unit: removals come before puts, and repeating it changes nothing", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "promotion is one unit: removals come before puts, and repeating it changes nothing",
+  eachStore(async ({ store }) => {
     const waiting = announcement("x");
     await store.commit({ putAnnouncements: [waiting], putStates: [state("x")] });
     const promotion = {
@@ -90,10 +96,12 @@ Deno.test("promotion is one unit: removals come before puts, and repeating it ch
     const later = announcement("x", { deadlineAt: NOW_MS + 999 });
     await store.commit({ removeAnnouncements: [waiting], putAnnouncements: [later] });
     assert.deepEqual((await store.readIdentifier("x")).waitingAnnouncements, [later]);
-  }));
+  }),
+);
 
-Deno.test("of units in one group the last word about a key stands", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "of units in one group the last word about a key stands",
+  eachStore(async ({ store }) => {
     const soft = announcement("x", { phase: "soft" });
     await Promise.all([
       store.commit({ putAnnouncements: [announcement("x")], putStates: [state("x")] }),
@@ -111,10 +119,12 @@ Deno.test("of units in one group the last word about a key stands", () =>
     assert.deepEqual((await store.readIdentifier("x")).waitingStates, []);
     assert.deepEqual((await store.readIdentifier("y")).waitingAnnouncements, [announcement("y")]);
     assert.deepEqual(await store.dirtyMarks(), []);
-  }));
+  }),
+);
 
-Deno.test("overdue entries come oldest deadline first, at most as many as asked", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "overdue entries come oldest deadline first, at most as many as asked",
+  eachStore(async ({ store }) => {
     const at = [30, 10, 20, 40].map((n) => NOW_MS + n);
     await store.commit({
       putAnnouncements: at.map((deadlineAt) => announcement(`r${deadlineAt}`, { deadlineAt })),
@@ -127,10 +137,12 @@ Deno.test("overdue entries come oldest deadline first, at most as many as asked"
     assert.deepEqual(deadlines(all.states), [10, 20, 30]);
     assert.deepEqual(deadlines((await store.overdue(NOW_MS + 30.5, 2)).states), [10, 20]);
     assert.deepEqual((await store.overdue(NOW_MS + 9, 100)).announcements, []);
-  }));
+  }),
+);
 
-Deno.test("expired ids are remembered until pruned or removed", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "expired ids are remembered until pruned or removed",
+  eachStore(async ({ store }) => {
     await store.commit({ putExpired: [1, 2, 3].map((n) => ({ id: key(n), at: NOW_MS, until: NOW_MS + n })) });
     await store.commit({ removeExpired: [key(3)] });
     assert.equal(await store.isExpired(key(3)), false);
@@ -138,16 +150,19 @@ Deno.test("expired ids are remembered until pruned or removed", () =>
     assert.equal(await store.isExpired(key(1)), false);
     assert.equal(await store.isExpired(key(2)), true);
     assert.equal(await store.pruneExpired(NOW_MS + 1), 0);
-  }));
+  }),
+);
 
-Deno.test("dirty marks are read oldest first", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "dirty marks are read oldest first",
+  eachStore(async ({ store }) => {
     const marks = [3, 1, 2].map((since) => ({ owner: key(since), identifier: "a:b\0", since }));
     await store.commit({ putDirty: marks });
     assert.deepEqual(await store.dirtyMarks(), [marks[1], marks[2], marks[0]]);
     await store.commit({ removeDirty: [marks[1]!] });
     assert.deepEqual(await store.dirtyMarks(), [marks[2], marks[0]]);
-  }));
+  }),
+);
 
 Deno.test("P-90 damaged rows are quarantined with a reason and logged, the others work", () =>
   withDirectory(async (path) => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { serialiseEvent } from "../../lib/nostr/mod.ts";
+import { eachStore } from "./each_store.ts";
 import { event, filter, ids, key, NOW, put, withMemory } from "./fixtures.ts";
 
-Deno.test("R-7 stored matches are the stored texts, newest first, ties by lowest id, each once", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-7 stored matches are the stored texts, newest first, ties by lowest id, each once",
+  eachStore(async ({ store }) => {
     const old = event({ created_at: NOW - 5 });
     const a = event({ id: "a".repeat(64), content: "\u001e\u0000 \ud800" });
     const b = event({ id: "b".repeat(64) });
@@ -14,10 +16,12 @@ Deno.test("R-7 stored matches are the stored texts, newest first, ties by lowest
     assert.equal(await store.count(both), 3);
     assert.equal(await store.has(a.id), true);
     assert.equal(await store.has(key(9)), false);
-  }));
+  }),
+);
 
-Deno.test("R-7 a limit keeps the newest of each filter; 0 and empty lists match nothing", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-7 a limit keeps the newest of each filter; 0 and empty lists match nothing",
+  eachStore(async ({ store }) => {
     const events = Array.from({ length: 10 }, (_, i) => event({ created_at: NOW + i, kind: i % 2 }));
     await put(store, ...events.map((e, i) => ({ ...e, pubkey: key(i) })));
     const newest = (...at: number[]) => at.map((i) => events[i]!.id);
@@ -40,10 +44,12 @@ Deno.test("R-7 a limit keeps the newest of each filter; 0 and empty lists match 
     assert.deepEqual(await ids(store), []);
     assert.deepEqual(await ids(store, filter({ since: NOW + 4, until: NOW + 5 })), newest(5, 4));
     assert.equal(await store.count([filter({ limit: 1 })]), 10);
-  }));
+  }),
+);
 
-Deno.test("R-13 without a limit 500 of 600 matches are returned, and all 300 ids of a filter", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-13 without a limit 500 of 600 matches are returned, and all 300 ids of a filter",
+  eachStore(async ({ store }) => {
     const events = Array.from({ length: 600 }, (_, i) => event({ created_at: NOW + i }));
     await put(store, ...events);
     const found = await ids(store, filter({ kinds: [1] }));
@@ -52,7 +58,8 @@ Deno.test("R-13 without a limit 500 of 600 matches are returned, and all 300 ids
     assert.equal((await ids(store, filter({ ids: asked }))).length, 300);
     assert.equal((await ids(store, filter({ ids: events.map(({ id }) => id) }))).length, 600);
     assert.equal((await ids(store, filter({ limit: 100_000 }))).length, 600);
-  }));
+  }),
+);
 
 Deno.test("R-13 an explicit limit is clamped to the maximum, but not below the ids asked", () =>
   withMemory(async ({ store }) => {
@@ -66,8 +73,9 @@ Deno.test("R-13 an explicit limit is clamped to the maximum, but not below the i
     assert.equal((await ids(store, filter({ ids: asked, limit: 3 }))).length, 3);
   }, { limits: { defaultFilterLimit: 5, maxFilterLimit: 10 } }));
 
-Deno.test("R-14 upper-case and lower-case tags are different, and only first values count", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-14 upper-case and lower-case tags are different, and only first values count",
+  eachStore(async ({ store }) => {
     const target = key(7);
     const coordinate = `30617:${key(1)}:x`;
     const a = event({ tags: [["a", coordinate]] });
@@ -80,10 +88,12 @@ Deno.test("R-14 upper-case and lower-case tags are different, and only first val
     assert.deepEqual(await ids(store, filter({ tags: { e: [target] } })), [e.id]);
     assert.deepEqual(await ids(store, filter({ tags: { E: [target] } })), [E.id]);
     assert.deepEqual(await ids(store, filter({ tags: { e: ["root"] } })), []);
-  }));
+  }),
+);
 
-Deno.test("values with NUL, the escape mark and lone surrogates match exactly, in tags and identifiers", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "values with NUL, the escape mark and lone surrogates match exactly, in tags and identifiers",
+  eachStore(async ({ store }) => {
     const values = ["a", "a\0b", "a\0", "\0", "", "\x01", '\x01"a"', "\ud800", "\udfff", "\ufffd", "1", "01"];
     const tagged = values.map((value) => event({ tags: [["t", value]] }));
     const addressed = values.map((value) => event({ kind: 30618, tags: [["d", value]] }));
@@ -99,10 +109,12 @@ Deno.test("values with NUL, the escape mark and lone surrogates match exactly, i
       assert.deepEqual((await store.readIdentifier(value)).states.map(({ id }) => id), [addressed[i]!.id]);
     }
     assert.equal(await store.count([filter({ tags: { t: values } })]), values.length);
-  }));
+  }),
+);
 
-Deno.test("NIP-40 expired events are neither returned nor counted, and count for nothing else", () =>
-  withMemory(async ({ store, clock }) => {
+Deno.test(
+  "NIP-40 expired events are neither returned nor counted, and count for nothing else",
+  eachStore(async ({ store, clock }) => {
     const lasting = event({ tags: [["expiration", "soon"]] });
     const passing = event({
       kind: 30618,
@@ -130,7 +142,8 @@ Deno.test("NIP-40 expired events are neither returned nor counted, and count for
     assert.deepEqual((await store.readIdentifier("x")).states, []);
     assert.equal(await store.isRelated(reply), false);
     assert.equal(await store.isRelated(pointed), false);
-  }));
+  }),
+);
 
 Deno.test("a page with large events comes whole below 64 MiB, and is cut after the newest beyond", () =>
   withMemory(async ({ store }) => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import type { RefusedEvent, Store } from "../../lib/store/mod.ts";
 import { MAX_WHOLE_BYTES } from "../../lib/store/refused_types.ts";
-import { event, filter, key, NOW, NOW_MS, open, put, withDirectory, withMemory } from "./fixtures.ts";
+import { eachStore } from "./each_store.ts";
+import { event, filter, key, NOW, NOW_MS, open, put, withDirectory } from "./fixtures.ts";
 
 const DAY = 86_400_000;
 
@@ -33,8 +34,9 @@ async function matching(store: Store, identifier: string, statesBy: readonly str
   return await store.refused({ identifier, announcementsBy: [], statesBy }, 3, limit);
 }
 
-Deno.test("S-91 refused events are found by author and identifier until their time is up", () =>
-  withMemory(async ({ store, clock }) => {
+Deno.test(
+  "S-91 refused events are found by author and identifier until their time is up",
+  eachStore(async ({ store, clock }) => {
     const [mine, other, old] = [state(1, "a:b\0"), state(2, "a:b\0"), state(1, "else")];
     await store.commit({ putRefused: [mine, other, old].map((of) => refused(of)) });
     assert.deepEqual((await matching(store, "a:b\0", [key(1)])).map(({ whole }) => whole?.event), [mine]);
@@ -52,10 +54,12 @@ Deno.test("S-91 refused events are found by author and identifier until their ti
     assert.ok(!await store.isRefused(old.id) && !await store.hasRefused("else"));
     assert.deepEqual(await store.sweepRefused(clock.now()), { announcement: 0, state: 3, related: 0 });
     assert.deepEqual((await store.refusedCounts()).state, { whole: 0, ids: 0 });
-  }));
+  }),
+);
 
-Deno.test("an entry looked at too often is left alone; related ones are found by their keys", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "an entry looked at too often is left alone; related ones are found by their keys",
+  eachStore(async ({ store }) => {
     const tired = state(1, "x");
     const note = event({ kind: 1, content: "orphan" });
     await store.commit({
@@ -73,10 +77,12 @@ Deno.test("an entry looked at too often is left alone; related ones are found by
     await store.commit({ removeRefused: [note.id, tired.id] });
     assert.deepEqual(await store.refusedByKeys(["one"], 3, 9), []);
     assert.deepEqual((await store.refusedCounts()).related, { whole: 0, ids: 0 });
-  }));
+  }),
+);
 
-Deno.test("whole events stay within 5,000 and 20 MiB, ids within 100,000: the oldest go first", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "whole events stay within 5,000 and 20 MiB, ids within 100,000: the oldest go first",
+  eachStore(async ({ store }) => {
     const large = Array.from({ length: 22 }, (_, n) => state(n, "large", { content: "x".repeat(1 << 20) }));
     await store.commit({ putRefused: large.map((of, n) => refused(of, { at: NOW_MS + n })) });
     const counts = (await store.refusedCounts()).state;
@@ -94,10 +100,12 @@ Deno.test("whole events stay within 5,000 and 20 MiB, ids within 100,000: the ol
     const full = (await store.refusedCounts()).state;
     assert.ok(full.ids === 100_000 && full.whole <= 5_000 && full.whole > 4_500, JSON.stringify(full));
     assert.ok(!await store.isRefused(large[0]!.id) && await store.isRefused(key(105_000)));
-  }));
+  }),
+);
 
-Deno.test("gone ids are bounded and forgotten in time", () =>
-  withMemory(async ({ store, clock }) => {
+Deno.test(
+  "gone ids are bounded and forgotten in time",
+  eachStore(async ({ store, clock }) => {
     for (let at = 0; at < 110_000; at += 10_000) {
       const putGone = Array.from({ length: 10_000 }, (_, n) => ({ id: key(at + n), until: NOW_MS + 1_000 }));
       await store.commit({ putGone });
@@ -105,7 +113,8 @@ Deno.test("gone ids are bounded and forgotten in time", () =>
     assert.equal((await store.unwanted([key(0), key(9_999), key(10_000), key(109_999)])).size, 2);
     clock.time += 1_000;
     assert.equal((await store.unwanted([key(10_000)])).size, 0);
-  }));
+  }),
+);
 
 Deno.test("S-109 refused, gone and expired ids keep their end over a restart, downtime included", () =>
   withDirectory(async (path) => {
@@ -126,8 +135,9 @@ Deno.test("S-109 refused, gone and expired ids keep their end over a restart, do
     await second.store.close();
   }));
 
-Deno.test("S-55 what is served, waits, was refused, expired or is gone is unwanted; the rest is not", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "S-55 what is served, waits, was refused, expired or is gone is unwanted; the rest is not",
+  eachStore(async ({ store }) => {
     const served = event();
     const waits = state(3, "w");
     const times = { firstEnteredAt: 0, enteredAt: 0, deadlineAt: 0 };
@@ -145,10 +155,12 @@ Deno.test("S-55 what is served, waits, was refused, expired or is gone is unwant
     assert.deepEqual([...await store.unwanted(asked)].sort(), asked.filter((id) => id !== key(9)).sort());
     const many = Array.from({ length: 2_500 }, (_, n) => key(20 + n));
     assert.equal((await store.unwanted([...many, key(13)])).size, 1);
-  }));
+  }),
+);
 
-Deno.test("S-55 held items are the served, waiting, refused and expired events of a filter, oldest first", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "S-55 held items are the served, waiting, refused and expired events of a filter, oldest first",
+  eachStore(async ({ store }) => {
     const at = (kind: number, n: number, created_at: number, identifier = "x") =>
       event({ kind, pubkey: key(n), created_at, tags: [["d", identifier]] });
     const times = { firstEnteredAt: 0, enteredAt: 0, deadlineAt: 0, source: "sync" as const };
@@ -190,13 +202,17 @@ Deno.test("S-55 held items are the served, waiting, refused and expired events o
     }
     assert.equal(await store.heldItems(filter({ kinds: [30617] }), 3), undefined);
     assert.equal((await store.heldItems(filter({ kinds: [30617] }), 4))?.length, 4);
-  }));
+  }),
+);
 
-Deno.test("S-55 heldItems takes turns with other tasks", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "S-55 heldItems takes turns with other tasks",
+  eachStore(async ({ store }) => {
     await store.commit({
-      putRefused: Array.from({ length: 9_000 }, (_, n) =>
-        refused(state(1, "x", { id: key(n + 1) }), { whole: undefined })),
+      putRefused: Array.from(
+        { length: 9_000 },
+        (_, n) => refused(state(1, "x", { id: key(n + 1) }), { whole: undefined }),
+      ),
     });
     let turns = 0;
     let going = true;
@@ -210,4 +226,5 @@ Deno.test("S-55 heldItems takes turns with other tasks", () =>
     assert.equal((await store.heldItems(filter({ kinds: [30618] }), 100_000))?.length, 9_000);
     going = false;
     assert.ok(turns >= 3, `${turns} turns`);
-  }));
+  }),
+);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import type { Store } from "../../lib/store/mod.ts";
-import { event, key, put, withMemory } from "./fixtures.ts";
+import { eachStore } from "./each_store.ts";
+import { event, key, put } from "./fixtures.ts";
 
 const STRANGER = key(8);
 
@@ -13,8 +14,9 @@ async function relatedOnes(store: Store, tags: readonly (readonly string[])[]): 
   return found;
 }
 
-Deno.test("R-73 coordinates in a, A and q lead to stored replaceable and addressable events", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-73 coordinates in a, A and q lead to stored replaceable and addressable events",
+  eachStore(async ({ store }) => {
     await put(
       store,
       event({ kind: 30617, tags: [["d", "x:y"]] }),
@@ -45,19 +47,23 @@ Deno.test("R-73 coordinates in a, A and q lead to stored replaceable and address
       ["a"],
     ];
     assert.deepEqual(await relatedOnes(store, [...good, ...bad]), good.map((tag) => tag.join(" ")));
-  }));
+  }),
+);
 
-Deno.test("R-74 ids in e, E and q lead to stored events", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-74 ids in e, E and q lead to stored events",
+  eachStore(async ({ store }) => {
     const issue = event({ kind: 1621 });
     await put(store, issue);
     const good = [["e", issue.id], ["E", issue.id, "wss://x"], ["q", issue.id]];
     const bad = [["a", issue.id], ["Q", issue.id], ["e", issue.id.toUpperCase()], ["e", key(5)], ["e", ""]];
     assert.deepEqual(await relatedOnes(store, [...good, ...bad]), good.map((tag) => tag.join(" ")));
-  }));
+  }),
+);
 
-Deno.test("R-75 an event that a stored one names by id or coordinate is related", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-75 an event that a stored one names by id or coordinate is related",
+  eachStore(async ({ store }) => {
     const candidates: [NostrEvent, string[]][] = [
       [event({ content: "a" }), ["e"]],
       [event({ content: "b" }), ["E"]],
@@ -76,17 +82,21 @@ Deno.test("R-75 an event that a stored one names by id or coordinate is related"
     }
     assert.equal(await store.isRelated(event({ kind: 30618, tags: [["d", "n"]] })), false);
     assert.equal(await store.isRelated(event({ content: "other" })), false);
-  }));
+  }),
+);
 
-Deno.test("R-77 an address of one owner is not reached through another owner of the same kind", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-77 an address of one owner is not reached through another owner of the same kind",
+  eachStore(async ({ store }) => {
     await put(store, event({ kind: 30617, pubkey: key(2), tags: [["d", "x"]] }));
     const tags = [["a", `30617:${key(3)}:x`], ["a", `30617:${key(2)}:y`]];
     assert.equal(await store.isRelated(event({ pubkey: STRANGER, tags })), false);
-  }));
+  }),
+);
 
-Deno.test("R-78 kinds 5 and 10317 link to nothing and from nothing", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-78 kinds 5 and 10317 link to nothing and from nothing",
+  eachStore(async ({ store }) => {
     const note = event({ pubkey: STRANGER, content: "spam" });
     const deletion = event({ kind: 5, tags: [["e", note.id]] });
     const list = event({ kind: 10317, tags: [["e", note.id]] });
@@ -94,10 +104,12 @@ Deno.test("R-78 kinds 5 and 10317 link to nothing and from nothing", () =>
     const tags = [["e", deletion.id], ["q", list.id], ["a", `10317:${key(1)}:`]];
     assert.deepEqual(await relatedOnes(store, tags), []);
     assert.equal(await store.isRelated(note), false);
-  }));
+  }),
+);
 
-Deno.test("R-76 no references relate to nothing, and only the first 1,000 are followed", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-76 no references relate to nothing, and only the first 1,000 are followed",
+  eachStore(async ({ store }) => {
     const target = event();
     await put(store, target);
     const fill = (count: number) => Array.from({ length: count }, (_, i) => ["e", key(1_000 + i)]);
@@ -110,4 +122,5 @@ Deno.test("R-76 no references relate to nothing, and only the first 1,000 are fo
       await store.isRelated(event({ pubkey: STRANGER, tags: [...fill(1_000), ["e", target.id]] })),
       false,
     );
-  }));
+  }),
+);

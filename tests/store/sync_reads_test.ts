@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import type { Changes, InsertVerdict } from "../../lib/store/mod.ts";
 import { migrationsFrom, SCHEMA_VERSION } from "../../lib/store/schema.ts";
-import { event, key, NOW, NOW_MS, open, put, withDirectory, withMemory } from "./fixtures.ts";
+import { eachStore } from "./each_store.ts";
+import { event, key, NOW, NOW_MS, open, put, withDirectory } from "./fixtures.ts";
 
-Deno.test("S-76 all events of some kinds are read oldest first, without a cap, across slices and equal times", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "S-76 all events of some kinds are read oldest first, without a cap, across slices and equal times",
+  eachStore(async ({ store }) => {
     const events = Array.from(
       { length: 730 },
       (_, n) =>
@@ -21,10 +23,12 @@ Deno.test("S-76 all events of some kinds are read oldest first, without a cap, a
     const times = read.map(({ created_at }) => created_at);
     assert.deepEqual(times, [...times].sort((a, b) => a - b));
     assert.deepEqual(await Array.fromAsync(store.eventsOfKinds([7])), []);
-  }));
+  }),
+);
 
-Deno.test("S-2 every waiting announcement is read, soft-expired ones included", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "S-2 every waiting announcement is read, soft-expired ones included",
+  eachStore(async ({ store }) => {
     const rows = Array.from({ length: 1_201 }, (_, n) => ({
       event: event({ kind: 30617, pubkey: key(n), tags: [["d", "x"]] }),
       owner: key(n),
@@ -37,10 +41,12 @@ Deno.test("S-2 every waiting announcement is read, soft-expired ones included", 
     }));
     await store.commit({ putAnnouncements: rows });
     assert.deepEqual(await store.waitingAnnouncements(), rows);
-  }));
+  }),
+);
 
-Deno.test("S-81 10,000 events stored in one second all reach a commit listener, in order, with their verdicts", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "S-81 10,000 events stored in one second all reach a commit listener, in order, with their verdicts",
+  eachStore(async ({ store }) => {
     const seen: [string, InsertVerdict][] = [];
     const stop = store.watch(({ insertEvents = [] }: Changes, verdicts) =>
       insertEvents.forEach(({ event: { id } }, index) => seen.push([id, verdicts[index]!]))
@@ -52,10 +58,12 @@ Deno.test("S-81 10,000 events stored in one second all reach a commit listener, 
     stop();
     await put(store, event({ content: "after" }));
     assert.equal(seen.length, 10_000);
-  }));
+  }),
+);
 
-Deno.test("a commit listener that throws changes nothing for who commits, nor for other listeners", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "a commit listener that throws changes nothing for who commits, nor for other listeners",
+  eachStore(async ({ store }) => {
     let told = 0;
     store.watch(() => {
       throw new Error("a fault of a listener");
@@ -66,10 +74,12 @@ Deno.test("a commit listener that throws changes nothing for who commits, nor fo
       events.map((each) => store.commit({ insertEvents: [{ event: each }] })),
     );
     assert.deepEqual([verdicts, told], [[["stored"], ["stored"]], 2]);
-  }));
+  }),
+);
 
-Deno.test("R-86 an insert that a tombstone covers is forbidden in the transaction itself, kind 5 excepted", () =>
-  withMemory(async ({ store }) => {
+Deno.test(
+  "R-86 an insert that a tombstone covers is forbidden in the transaction itself, kind 5 excepted",
+  eachStore(async ({ store }) => {
     const gone = event({ content: "gone" });
     const version = (created_at: number) => event({ kind: 30023, created_at, tags: [["d", "x"]] });
     const request = event({ kind: 5, content: "request" });
@@ -88,7 +98,8 @@ Deno.test("R-86 an insert that a tombstone covers is forbidden in the transactio
     const theirs = event({ pubkey: key(2), content: "named by a stranger" });
     await store.commit({ putTombstones: [{ type: "id", id: theirs.id, pubkey: gone.pubkey }] });
     assert.deepEqual(await put(store, gone, version(NOW - 1), theirs), ["forbidden", "forbidden", "stored"]);
-  }));
+  }),
+);
 
 Deno.test("a database of the first schema is migrated, and its expired ids get an end", () =>
   withDirectory(async (path) => {
