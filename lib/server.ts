@@ -8,6 +8,7 @@ import {
   PROGRAM_COMMIT,
   PROGRAM_VERSION,
   type RelayKey,
+  remoteDatabaseUrl,
   withBoundPort,
 } from "./config/mod.ts";
 import { createContributions } from "./contributions.ts";
@@ -28,7 +29,7 @@ import { gates, importLegacyState, release, startPurgatory, StatePushGate, Sweep
 import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
 import { statusReader } from "./status.ts";
-import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
+import { claimDirectories, type CleanUp, instanceName, openStore } from "./store/mod.ts";
 import { type Clock, diskSpace, freeBytes, type Random, randomHex } from "./world/mod.ts";
 
 const VERIFY_WORKERS = 2;
@@ -118,9 +119,18 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     logIp: config.logIp,
     log: log.target("http"),
   });
+  const databaseServer = remoteDatabaseUrl(config);
   const store = await openStore({
     backend: config.databaseBackend,
-    location: resolve(databasePath(config)),
+    location: databaseServer ?? resolve(databasePath(config)),
+    ...(databaseServer !== undefined && {
+      remote: {
+        authToken: config.databaseAuthToken?.reveal(),
+        instance: await instanceName(statePath, random),
+        session: randomHex(random, 16),
+        fetch,
+      },
+    }),
     clock,
     limits: config,
     log: log.target("db"),

@@ -3,6 +3,7 @@ import type { OptionName, OptionValues } from "./options.ts";
 import type { Notice, Problem } from "./problem.ts";
 import { hostOfDomain, isLoopbackHost } from "./domain.ts";
 import { formatAddress } from "./kinds.ts";
+import { remoteDatabaseUrl } from "./config.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** What the options mean together: faults and remarks of combinations, not of single values. */
@@ -130,10 +131,27 @@ function otherNotices({ values, origins }: Resolution): readonly Notice[] {
       notice("lists", `NGIT_SYNC_BOOTSTRAP_RELAY_URL: our own address ${url} is ignored`);
     }
   }
+  for (const message of databaseNotices(values)) notice("options", message);
   if (values.test) {
     notice("options", "NGIT_TEST is set: timers are shortened, do not use this server for real data");
   }
   return notices;
+}
+
+function databaseNotices(values: Values): readonly string[] {
+  const url = remoteDatabaseUrl(values);
+  if (url === undefined) {
+    return values.databaseAuthToken
+      ? ["NGIT_DATABASE_AUTH_TOKEN has no effect: the database is no server"]
+      : [];
+  }
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== "http:" || isLoopbackHost(hostname)) return [];
+  return [
+    `NGIT_DATABASE_URL: everything stored${
+      values.databaseAuthToken ? ", and NGIT_DATABASE_AUTH_TOKEN," : ""
+    } is sent to ${hostname} unencrypted; use https: unless that network is yours`,
+  ];
 }
 
 /** Options that do nothing because another one switches their feature off. */

@@ -67,6 +67,14 @@ export function allowsPrivateAddresses(
   return config.test || isLoopbackHost(host) || inRanges(PRIVATE_RANGES, host);
 }
 
+/** URL of the database server; undefined when the database is a file or in memory. */
+export function remoteDatabaseUrl(
+  config: Partial<Pick<Config, "databaseUrl" | "databaseBackend">>,
+): string | undefined {
+  const { databaseUrl: url, databaseBackend } = config;
+  return databaseBackend === "memory" || url?.startsWith("file:") ? undefined : url;
+}
+
 /** Path of the embedded database file, relative to the working directory unless configured absolute. */
 export function databasePath(config: Pick<Config, "databaseUrl" | "relayDataPath">): string {
   const url = config.databaseUrl;

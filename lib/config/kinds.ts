@@ -163,6 +163,22 @@ export function url(schemes: readonly string[]): Kind<string> {
   };
 }
 
+const DATABASE_URL = url(["file", "libsql", "http", "https"]);
+
+/** A file, or a server without anything secret in its URL. What is refused is not repeated: it may be a secret. */
+export const databaseUrl: Kind<string> = {
+  ...DATABASE_URL,
+  parse: (value, option) => {
+    const parsed = DATABASE_URL.parse(value, option);
+    if (!parsed.ok || parsed.value.startsWith("file:")) return parsed;
+    const { username, password, search, hash } = new URL(parsed.value);
+    if (username + password + search + hash === "") return parsed;
+    const problem = `invalid value for ${option}: a server's URL has no user, query or fragment here; ` +
+      "its token belongs into NGIT_DATABASE_AUTH_TOKEN";
+    return { ok: false, problems: [problem] };
+  },
+};
+
 /** A public key as npub or hex; the value is hex. */
 export const pubkey: Kind<string> = {
   valueName: "NPUB",

@@ -8,6 +8,7 @@ export {
   type Config,
   databasePath,
   domainForPort,
+  remoteDatabaseUrl,
   resolveLogFormat,
   withBoundPort,
 } from "./config.ts";

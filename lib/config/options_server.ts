@@ -101,17 +101,12 @@ export const NETWORK_OPTIONS = {
       help: "Persistent embedded database, or memory for trials: lost at exit, at most 100000 events",
     },
   ),
-  NGIT_DATABASE_URL: network.optional(kinds.url(["file", "libsql", "http", "https"]), {
-    help: "Where the libsql backend keeps its database",
+  NGIT_DATABASE_URL: network.optional(kinds.databaseUrl, {
+    help: "Where the libsql backend keeps its database: a file, or a libSQL server for this instance alone",
     derivedDefault: "file:<relay data path>/relay.db",
-    unsupported: {
-      severity: "error",
-      when: (value) => typeof value === "string" && !value.startsWith("file:"),
-    },
   }),
   NGIT_DATABASE_AUTH_TOKEN: network.optional(kinds.secretText, {
-    help: "Token for a remote database",
-    unsupported: { severity: "error" },
+    help: "Token for a database server; has to allow writing",
   }),
   NGIT_GIT_BINARY: network.withDefault(kinds.path, {
     default: "git",

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Config } from "../config/mod.ts";
+import { type Random, randomHex } from "../world/mod.ts";
 import { lockDataDirectory } from "./instance_lock.ts";
 
 /** What has to be undone when the server stops, in reverse order. */
@@ -32,6 +33,19 @@ export async function claimDirectories(
   await claim("NGIT_GIT_DATA_PATH", gitDataPath, cleanUp);
   if (relayDataPath !== undefined) await claim("NGIT_RELAY_DATA_PATH", relayDataPath, cleanUp);
   return { gitDataPath, relayDataPath, statePath: relayDataPath ?? gitDataPath };
+}
+
+/** Name of this server among those that might use a remote database; kept in a claimed directory. */
+export async function instanceName(statePath: string, random: Random): Promise<string> {
+  const path = `${statePath}/database-instance`;
+  const known = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+  if (/^[0-9a-f]{32}\n$/.test(known)) return known.trim();
+  const name = randomHex(random, 16);
+  await Deno.writeTextFile(path, `${name}\n`, { mode: 0o640 });
+  return name;
 }
 
 async function claim(option: string, path: string, cleanUp: CleanUp): Promise<void> {

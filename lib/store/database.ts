@@ -148,7 +148,9 @@ export class Database {
   /** Rejects when the database does not answer, or is not ours any more. */
   async ping(): Promise<void> {
     if (this.#takenOver) throw this.#takenOver;
-    const { sql, args } = this.#remote ? ownLease(this.#remote) : { sql: "SELECT 1", args: [] };
+    const { sql, args } = this.#remote
+      ? ownLease(this.#remote)
+      : { sql: "SELECT number FROM commit_mark", args: [] };
     if ((await this.read(sql, args)).rows.length === 0) throw this.#lost();
   }
 

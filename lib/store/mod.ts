@@ -10,7 +10,7 @@ import type { Store } from "./types.ts";
 import { Writer } from "./writer.ts";
 
 export type { FilterLimits } from "./filter_sql.ts";
-export { claimDirectories, type CleanUp, type DataDirectories } from "./data_directories.ts";
+export { claimDirectories, type CleanUp, type DataDirectories, instanceName } from "./data_directories.ts";
 export { type DirectoryLock, lockDataDirectory } from "./instance_lock.ts";
 export { type RelatedKeys, relatedKeys } from "./related.ts";
 export type { EventRange } from "./event_texts.ts";

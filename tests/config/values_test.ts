@@ -57,24 +57,37 @@ Deno.test("C-14 R-51 an archive whitelist makes the server read-only unless said
   assert.deepEqual(await exclusions(open), []);
 });
 
-Deno.test("options of features that are missing stop the start when ignoring them would open the server", async () => {
-  for (
-    const [name, value] of Object.entries({
-      NGIT_DATABASE_URL: "libsql://db.example",
-    })
-  ) {
-    const { stderr, exitCode } = await loadInvalid({ env: { [name]: value } });
-    assert.match(stderr, new RegExp(`${name} is not supported by this version`));
-    assert.equal(exitCode, 1);
-  }
-  assert.deepEqual(
-    (await loadValid({ env: { NGIT_ARCHIVE_ALL: "false", NGIT_DATABASE_URL: "file:/x/y.db" } })).warnings,
-    [],
-  );
+Deno.test("options of features that are missing are named in a warning", async () => {
   const config = await loadValid({ env: { NGIT_IGNORE_DELETION_REQUESTS: "true" } });
   assert.deepEqual(config.warnings, [
     "NGIT_IGNORE_DELETION_REQUESTS has no effect yet: it is not supported by this version",
   ]);
+});
+
+Deno.test("a database is a file or a server; its URL has no room for secrets, and repeats none", async () => {
+  const judged = async (NGIT_DATABASE_URL: string, more: Record<string, string> = {}) =>
+    (await loadValid({ env: { NGIT_DATABASE_URL, ...more } })).warnings;
+  const token = { NGIT_DATABASE_AUTH_TOKEN: "hidden" };
+  assert.deepEqual(await judged("file:/x/y.db"), []);
+  assert.deepEqual(await judged("libsql://db.example", token), []);
+  assert.deepEqual(await judged("https://db.example/", token), []);
+  assert.deepEqual(await judged("http://127.0.0.1:8080", token), []);
+  assert.match(
+    (await judged("http://10.0.0.7:8080", token)).join(),
+    /AUTH_TOKEN, is sent to 10.0.0.7 unencrypted/,
+  );
+  assert.match((await judged("file:/x/y.db", token)).join(), /NGIT_DATABASE_AUTH_TOKEN has no effect/);
+  for (
+    const secret of [
+      "https://hidden@db.example",
+      "https://db.example?authToken=hidden",
+      "libsql://db.example#hidden",
+    ]
+  ) {
+    const { stderr } = await loadInvalid({ env: { NGIT_DATABASE_URL: secret } });
+    assert.match(stderr, /its token belongs into NGIT_DATABASE_AUTH_TOKEN/);
+    assert.doesNotMatch(stderr, /hidden/);
+  }
 });
 
 Deno.test("C-15 R-52 every bad list entry is named and stops the start", async () => {
