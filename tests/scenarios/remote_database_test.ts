@@ -58,16 +58,6 @@ Deno.test("with a database server gone EVENT, REQ and push are refused in words 
       match(String(closed[2]), /^error: /);
       const push = await tryGit(repository.work, "push", repository.url, "main");
       ok(push.code !== 0);
-      console.log(
-        "EVENT:",
-        refused.message,
-        "| REQ:",
-        closed[2],
-        "| PUSH:",
-        push.stderr,
-        "| CLONE:",
-        (await tryGit(directory, "clone", repository.url, "x")).stderr,
-      );
       match(push.stderr, /authorisation failed: internal error, try again/);
       await until(async () => /^503 .*db/s.test(await readyz(server)));
 
