@@ -8,12 +8,15 @@ import {
   formatProblem,
   type OptionCheck,
   parseCommandLine,
+  remoteDatabaseUrl,
   shortNpub,
   shown,
 } from "../config/mod.ts";
+import { knownInstanceName } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { accessFlags, type NeededAccess, neededAccess } from "./access.ts";
 import { checkDatabase, type DatabaseCheck } from "./check_database.ts";
+import { checkDatabaseServer } from "./check_database_server.ts";
 import { checkJson, troubleText } from "./check_json.ts";
 import { checkDirectory, checkDisk, checkStateFiles } from "./check_files.ts";
 import { checkClock, checkGit, checkLimits, checkPort, runningServer } from "./check_machine.ts";
@@ -183,11 +186,21 @@ async function databaseResults(subject: Subject): Promise<DatabaseCheck> {
   const { input, relayPath, runningPid, allowRunning, examination: { values } } = subject;
   const { skip, warn, fail } = resultsOf("database");
   if (values.databaseBackend === "memory") return { results: [skip("memory backend")] };
-  const isRemote = values.databaseUrl !== undefined && !values.databaseUrl.startsWith("file:");
-  if (relayPath === undefined || isRemote) return { results: [skip("not a local database")] };
+  if (relayPath === undefined) return { results: [skip("NGIT_RELAY_DATA_PATH is not valid")] };
   if (runningPid !== undefined) {
     const text = `data directory ${relayPath} is in use by pid ${runningPid}`;
     return { results: [allowRunning ? warn(text) : fail(text)] };
+  }
+  const server = remoteDatabaseUrl(values);
+  if (server !== undefined) {
+    return await checkDatabaseServer({
+      url: server,
+      authToken: values.databaseAuthToken?.reveal(),
+      instance: await knownInstanceName(relayPath),
+      schemaVersion: input.schemaVersion,
+      fetch,
+      clock: input.clock,
+    });
   }
   const path = resolve(
     input.cwd,

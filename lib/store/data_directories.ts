@@ -3,6 +3,9 @@ import type { Config } from "../config/mod.ts";
 import { type Random, randomHex } from "../world/mod.ts";
 import { lockDataDirectory } from "./instance_lock.ts";
 
+/** Holds the name under which this server has a remote database. */
+const INSTANCE_FILE = "database-instance";
+
 /** What has to be undone when the server stops, in reverse order. */
 export type CleanUp = (() => Promise<unknown> | void)[];
 
@@ -37,15 +40,22 @@ export async function claimDirectories(
 
 /** Name of this server among those that might use a remote database; kept in a claimed directory. */
 export async function instanceName(statePath: string, random: Random): Promise<string> {
-  const path = `${statePath}/database-instance`;
-  const known = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
-  if (/^[0-9a-f]{32}\n$/.test(known)) return known.trim();
+  const known = await knownInstanceName(statePath);
+  if (known !== undefined) return known;
   const name = randomHex(random, 16);
-  await Deno.writeTextFile(path, `${name}\n`, { mode: 0o640 });
+  await Deno.writeTextFile(`${statePath}/${INSTANCE_FILE}`, `${name}\n`, { mode: 0o640 });
   return name;
+}
+
+/** What {@link instanceName} gave earlier; undefined before. */
+export async function knownInstanceName(statePath: string): Promise<string | undefined> {
+  try {
+    const text = await Deno.readTextFile(`${statePath}/${INSTANCE_FILE}`);
+    return /^[0-9a-f]{32}\n$/.test(text) ? text.trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 async function claim(option: string, path: string, cleanUp: CleanUp): Promise<void> {

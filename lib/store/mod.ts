@@ -10,7 +10,14 @@ import type { Store } from "./types.ts";
 import { Writer } from "./writer.ts";
 
 export type { FilterLimits } from "./filter_sql.ts";
-export { claimDirectories, type CleanUp, type DataDirectories, instanceName } from "./data_directories.ts";
+export {
+  claimDirectories,
+  type CleanUp,
+  type DataDirectories,
+  instanceName,
+  knownInstanceName,
+} from "./data_directories.ts";
+export { inspectDatabaseServer, type ServerFacts, type ServerInspection } from "./inspect_server.ts";
 export { type DirectoryLock, lockDataDirectory } from "./instance_lock.ts";
 export { type RelatedKeys, relatedKeys } from "./related.ts";
 export type { EventRange } from "./event_texts.ts";

@@ -34,13 +34,13 @@ export class RemoteFetch {
   async send(request: Request): Promise<Response> {
     const { url, clock, timeoutMs } = this.#options;
     if (new URL(request.url).origin !== new URL(url).origin) {
-      throw new RemoteError(`the database at ${url} asked for requests to another server`, "refused");
+      throw new RemoteError("the database server wants to be asked elsewhere", "refused");
     }
     const answered = new AbortController();
     const late = new AbortController();
     const deadline = clock.sleep(timeoutMs, answered.signal).then((): never => {
       if (!answered.signal.aborted) late.abort();
-      throw new RemoteError(`the database at ${url} did not answer within ${timeoutMs / 1000} s`, "late");
+      throw new RemoteError(`the database server did not answer within ${timeoutMs / 1000} s`, "late");
     });
     deadline.catch(() => {}); // it also ends, with nobody listening, when an answer came
     try {
@@ -71,26 +71,27 @@ export class RemoteFetch {
   }
 
   async #exchange(request: Request, signal: AbortSignal): Promise<Response> {
-    const { url, fetch } = this.#options;
+    const { fetch } = this.#options;
     let response: Response;
     let body: ArrayBuffer;
     try {
       response = await fetch(new Request(request, { signal, redirect: "manual" }));
       body = await response.arrayBuffer();
     } catch (cause) {
-      throw new RemoteError(`the database at ${url} cannot be reached: ${messageOf(cause)}`, "cut", cause);
+      const why = messageOf(cause).replace(/^error sending request for url \(\S+\): /, "");
+      throw new RemoteError(`the database server cannot be reached: ${why}`, "cut", cause);
     }
     const { status, headers } = response;
     if (status === 401 || status === 403) {
       throw new RemoteError(
-        `the database at ${url} refuses us (HTTP ${status}): NGIT_DATABASE_AUTH_TOKEN has to be a token that may write`,
+        `the database server refuses us (HTTP ${status}): NGIT_DATABASE_AUTH_TOKEN has to be a token that may write`,
         "refused",
       );
     }
     // 400 is about one request, and what it says reaches the caller through the driver.
     if (status !== 200 && status !== 400) {
       throw new RemoteError(
-        `the database at ${url} answered with HTTP status ${status}`,
+        `the database server answered with HTTP status ${status}`,
         status >= 500 ? "cut" : "refused",
       );
     }

@@ -1,4 +1,4 @@
-import { match, ok, strictEqual } from "node:assert/strict";
+import { match, ok, rejects, strictEqual } from "node:assert/strict";
 import { commitFile, git, tryGit } from "../support/git_client.ts";
 import { announce, newSigner } from "../support/keys.ts";
 import { RelayClient } from "../support/relay_client.ts";
@@ -62,11 +62,11 @@ Deno.test("with a database server gone EVENT, REQ and push are refused in words 
       await until(async () => /^503 .*db/s.test(await readyz(server)));
 
       proxy.accepting = "pass";
-      await until(async () => (await readyz(server)).startsWith("200"));
       await declareAll(relay, repository, "purgatory:", Math.floor(Date.now() / 1000));
       await pushAll(repository);
       await git(directory, "clone", "-q", repository.url, `${directory}/clone`);
       strictEqual((await relay.query({ kinds: [30617] })).length, 1);
+      await until(async () => (await readyz(server)).startsWith("200"));
     } catch (error) {
       console.error(server.log.slice(-6_000));
       throw error;
@@ -74,4 +74,32 @@ Deno.test("with a database server gone EVENT, REQ and push are refused in words 
       await relay.close();
       await server.stop();
     }
+  }));
+
+Deno.test("C-25 a start without its database server, or beside another server on the same database, ends at once and says why", () =>
+  withDatabase(async (directory, sqld) => {
+    const token = "hushhush";
+    const env = { NGIT_DATABASE_URL: sqld.url, NGIT_DATABASE_AUTH_TOKEN: token };
+    const first = await ServerProcess.start({ dataPath: `${directory}/first`, env });
+    try {
+      await rejects(ServerProcess.start({ dataPath: `${directory}/second`, env }), (error: Error) => {
+        match(error.message, /error: cannot open database at http:\S+: another server uses it/);
+        return true;
+      });
+      await first.kill();
+      const again = await ServerProcess.start({ dataPath: `${directory}/first`, env });
+      strictEqual(await again.stop(), 0);
+      ok(!(first.log + again.log).includes(token));
+    } finally {
+      await first.kill();
+    }
+    await sqld.kill();
+    await rejects(ServerProcess.start({ dataPath: `${directory}/second`, env }), (error: Error) => {
+      match(
+        error.message,
+        /error: cannot open database at http:\S+: the database server cannot be reached: /,
+      );
+      ok(!error.message.includes(token));
+      return true;
+    });
   }));
