@@ -10,6 +10,7 @@ import {
   type OptionValues,
   parseRange,
   prefixesOf,
+  remoteDatabaseUrl,
   SYSTEM_VARIABLES,
 } from "../config/mod.ts";
 import { locateGit } from "../git/mod.ts";
@@ -55,27 +56,43 @@ export async function neededAccess(input: AccessInput): Promise<NeededAccess> {
   const keyDirectory = keyFile === undefined ? [] : await directoryToCreateIn(input, keyFile);
   const git = await gitOf(input);
   const read = [...owned, envFileOf(input), ...(keyFile === undefined ? [] : [keyFile]), ...keyDirectory];
+  // The driver for database servers has no native module.
+  const loadsLibrary = remoteDatabaseUrl(values) === undefined;
   const grants: Grant[] = [
-    { name: "net", values: values.syncEnable === false ? listeners(values) : undefined },
+    { name: "net", values: values.syncEnable === false ? ownNet(values) : undefined },
     { name: "read", values: withoutInner([...read, ...git.read]) },
     { name: "write", values: withoutInner([...owned, ...keyDirectory]) },
     { name: "run", values: git.run },
     { name: "env", values: ["NGIT_*", ...LIBRARY_VARIABLES, ...SYSTEM_VARIABLES] },
-    { name: "sys", values: [...DRIVER_SYS, "uid", ...(values.minFreeDiskMb === 0 ? [] : ["statfs"])] },
-    { name: "ffi", values: await librariesOf(input) },
+    {
+      name: "sys",
+      values: [...(loadsLibrary ? DRIVER_SYS : []), "uid", ...(values.minFreeDiskMb === 0 ? [] : ["statfs"])],
+    },
+    { name: "ffi", values: await librariesOf(input, loadsLibrary) },
   ];
   return { grants, deniedNet: deniedNet(input.examination) };
 }
 
-/** The database's native module; the C library only where a service manager wants to be told. */
-async function librariesOf({ nativeModule, env }: AccessInput): Promise<readonly string[] | undefined> {
-  if (nativeModule === undefined) return undefined;
+/** The database's native module where one is loaded; the C library only where a service manager wants to be told. */
+async function librariesOf(
+  { nativeModule, env }: AccessInput,
+  loadsLibrary: boolean,
+): Promise<readonly string[] | undefined> {
+  if (loadsLibrary && nativeModule === undefined) return undefined;
   const cLibrary = env["NOTIFY_SOCKET"] === undefined ? undefined : await cLibraryPath();
-  return [nativeModule, ...(cLibrary === undefined ? [] : [cLibrary])];
+  return [loadsLibrary ? nativeModule : undefined, cLibrary].filter((path) => path !== undefined);
 }
 
-function listeners({ bindAddress, metricsBindAddress }: Partial<OptionValues>): readonly string[] {
-  return [bindAddress, metricsBindAddress].flatMap((address) => address ? [formatAddress(address)] : []);
+/** What it listens on, and its database server. */
+function ownNet(values: Partial<OptionValues>): readonly string[] {
+  const { bindAddress, metricsBindAddress } = values;
+  const listeners = [bindAddress, metricsBindAddress].flatMap((address) =>
+    address ? [formatAddress(address)] : []
+  );
+  const server = remoteDatabaseUrl(values);
+  if (server === undefined) return listeners;
+  const { protocol, hostname, port } = new URL(server);
+  return [...listeners, `${hostname}:${port || (protocol === "http:" ? "80" : "443")}`];
 }
 
 /** Directories that are read and written. */
@@ -130,14 +147,15 @@ async function gitOf({ examination, env }: AccessInput) {
 
 /**
  * Local networks, as far as the server neither listens in them nor was told to go there: a relay to
- * start from may have a private address behind any name.
+ * start from, or a database server, may have a private address behind any name.
  */
 function deniedNet({ values, config }: AccessInput["examination"]): readonly string[] {
   if (values.syncEnable === false) return [];
   const bound = [values.bindAddress, values.metricsBindAddress].flatMap((address) =>
     address ? [address.hostname] : []
   );
-  const mayGoAnywhere = !config || allowsPrivateAddresses(config) || config.syncBootstrapRelayUrl.length > 0;
+  const mayGoAnywhere = !config || allowsPrivateAddresses(config) ||
+    config.syncBootstrapRelayUrl.length > 0 || remoteDatabaseUrl(values) !== undefined;
   const networks = mayGoAnywhere ? [METADATA_ADDRESS] : LOCAL_NETWORKS;
   return networks.filter((network) => !bound.some((address) => inRanges(parseRange(network) ?? [], address)));
 }

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Config, databasePath } from "../config/mod.ts";
+import { type Config, databasePath, remoteDatabaseUrl } from "../config/mod.ts";
 
 /** Where a configuration keeps its data; paths are absolute. */
 export interface DataPaths {
@@ -14,14 +14,14 @@ export interface DataPaths {
 
 /** The data paths of a server started with this configuration in `cwd`. */
 export function dataPaths(config: Config, cwd: string): DataPaths {
-  const { databaseUrl, databaseAuthToken } = config;
-  const isRemote = databaseUrl !== undefined && !databaseUrl.startsWith("file:");
+  const server = remoteDatabaseUrl(config);
+  const isRemote = server !== undefined;
   return {
     git: resolve(cwd, config.gitDataPath),
     database: {
-      location: isRemote ? databaseUrl : resolve(cwd, databasePath(config)),
+      location: server ?? resolve(cwd, databasePath(config)),
       isRemote,
-      ...(isRemote && databaseAuthToken && { authToken: databaseAuthToken.reveal() }),
+      ...(isRemote && config.databaseAuthToken && { authToken: config.databaseAuthToken.reveal() }),
     },
   };
 }
