@@ -17,6 +17,8 @@ export interface GitRunOptions {
   /** Most standard output kept, default 64 MiB; a child that prints more is ended. */
   readonly maxOutputBytes?: number;
   readonly allowProtocol?: AllowedProtocol;
+  /** Becomes GIT_PROTOCOL. */
+  readonly protocol?: string;
 }
 
 /** What became of a command. */
@@ -181,10 +183,10 @@ class GitRunner implements Git {
   }
 
   async run(args: readonly string[], options: GitRunOptions): Promise<GitResult> {
-    const { signal, allowProtocol, timeoutMs } = options;
+    const { signal, allowProtocol, protocol, timeoutMs } = options;
     let child: GitProcess;
     try {
-      child = this.#start(args, { allowProtocol });
+      child = this.#start(args, { allowProtocol, protocol });
     } catch {
       return { code: -1, stdout: new Uint8Array(), stderr: "git could not be started", stopped: undefined };
     }

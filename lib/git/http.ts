@@ -33,7 +33,7 @@ export function createGitHttp(options: GitHttpOptions): GitHttp {
   return {
     async prepareContributions() {
       emptyPath = await context.repositories.emptyRepository();
-      await advertisements.capture(emptyPath);
+      await advertisements.prepareEmpty(emptyPath);
     },
     handle(request, rawPath, client) {
       const contribution = context.contributions && parseContributionPath(rawPath);
@@ -102,7 +102,7 @@ async function answer(
       if (subpath === "git-upload-pack") return await uploadPack(context, ref, request, release, emptyPath);
       if (subpath === "info/refs") {
         release();
-        return await withoutBody(request, advertisements.answerEmpty(request));
+        return await withoutBody(request, await advertisements.answerEmpty(ref, request));
       }
     }
     if (subpath === "info/refs") {

@@ -5,6 +5,7 @@ import { ProcessGate } from "./process_gate.ts";
 import type { PushGate } from "./push_gate.ts";
 import type { Repositories } from "./repository.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
+import { RefViews } from "./ref_views.ts";
 
 /** Bounds of the git service. Sizes in bytes, times in milliseconds. */
 export interface GitHttpLimits {
@@ -80,6 +81,8 @@ export class GitHttpContext {
   readonly metrics: GitMetrics;
   readonly contributions: ContributionService | undefined;
   readonly places: ProcessGate;
+  /** What discovery is answered from. */
+  readonly views: RefViews;
   /** Aborts when the service has been told to end everything. */
   readonly stopping = new AbortController();
   readonly #transfers = new Set<Promise<void>>();
@@ -98,6 +101,13 @@ export class GitHttpContext {
       options.limits.queueWaitMs ?? QUEUE_WAIT_MS,
       options.clock,
     );
+    this.views = new RefViews({
+      git: this.git,
+      clock: this.clock,
+      places: this.places,
+      timeoutMs: this.limits.gitTimeoutMs,
+      stopping: this.stopping.signal,
+    });
   }
 
   /** Limits for the body of a fetch. */

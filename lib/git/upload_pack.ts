@@ -1,7 +1,9 @@
 import { childStream, FetchOutputFilter } from "./child_stream.ts";
 import type { GitChild } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
+import { answerLsRefs, type LsRefsRead, readLsRefs } from "./ls_refs.ts";
 import { encodePkt } from "./pkt_line.ts";
+import { gitProtocol, protocolVersion } from "./protocol_version.ts";
 import { reasonLine } from "./push_report.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { BodyError, openBody, pump, type PumpEnd } from "./request_body.ts";
@@ -9,14 +11,8 @@ import { gitResponse, internalError, plainResponse, tooBusy } from "./response.t
 
 const RESULT_TYPE = "application/x-git-upload-pack-result";
 
-/** The value of a `Git-Protocol` header that may reach git; undefined when absent or odd. */
-export function gitProtocol(request: Request): string | undefined {
-  const value = request.headers.get("git-protocol");
-  return value !== null && /^[A-Za-z0-9=:._-]{1,256}$/.test(value) ? value : undefined;
-}
-
 /**
- * Answers `POST …/git-upload-pack` (git-http 1.7): both directions stream, with back-pressure.
+ * Answers `POST …/git-upload-pack` (git-http 1.7): a listing of refs from memory; for all else both directions stream, with back-pressure.
  * `release` is called when the child is gone. With `path` another directory is read in place of the
  * repository, which does not exist: nothing is tallied for it.
  */
@@ -30,18 +26,13 @@ export async function uploadPack(
   const onBytes: OnBytes = path === undefined
     ? (direction, count) => context.metrics.bytes(direction, count, ref)
     : () => {};
-  const prepared = await prepare(context, request, onBytes);
+  const source = { ref, path: path ?? context.repositories.path(ref), onBytes };
+  const prepared = await prepare(context, source, request);
   if (prepared instanceof Response) {
     release();
     return prepared;
   }
-  return await start(
-    context,
-    { ref, path: path ?? context.repositories.path(ref), onBytes },
-    request,
-    prepared,
-    release,
-  );
+  return await start(context, source, request, prepared, release);
 }
 
 type OnBytes = (direction: "in" | "out", count: number) => void;
@@ -53,31 +44,51 @@ interface Source {
   readonly onBytes: OnBytes;
 }
 
+type Body = ReadableStreamDefaultReader<Uint8Array>;
+
 interface PreparedFetch {
-  readonly body: ReadableStreamDefaultReader<Uint8Array>;
+  readonly body: Body;
   readonly head: Uint8Array;
   readonly leave: () => void;
   readonly startedAt: number;
 }
 
-/** Reads the first bytes and waits for a place; a response when either fails. */
+/** Reads the first bytes and waits for a place. A response when either fails, or when no child is needed. */
 async function prepare(
   context: GitHttpContext,
+  source: Source,
   request: Request,
-  onBytes: OnBytes,
 ): Promise<PreparedFetch | Response> {
   const startedAt = context.clock.now();
-  const body = openBody(request, context.fetchBody((count) => onBytes("in", count)));
+  const body = openBody(request, context.fetchBody((count) => source.onBytes("in", count)));
   if (body instanceof Response) return body;
-  const head = await body.read().catch((error: BodyError) => error);
+  const head = await readHead(body, request);
   if (head instanceof Error) return head instanceof BodyError ? head.toResponse() : internalError();
-  if (head.done) return plainResponse(400, "Git error: empty request body");
-  const leave = await context.places.enter(request.signal);
+  if (head.bytes.length === 0) return plainResponse(400, "Git error: empty request body");
+  const view = head.request && await context.views.read(source.path);
+  if (head.request && view !== undefined && view !== "busy") {
+    const listing = answerLsRefs(view, head.request);
+    source.onBytes("out", listing.length);
+    return gitResponse(RESULT_TYPE, listing);
+  }
+  const leave = view === "busy" ? undefined : await context.places.enter(request.signal);
   if (!leave) {
     await body.cancel().catch(() => {});
     return tooBusy();
   }
-  return { body, head: head.value, leave, startedAt };
+  return { body, head: head.bytes, leave, startedAt };
+}
+
+/** The first bytes; the whole body when it is a request for refs that we understand. */
+async function readHead(body: Body, request: Request): Promise<LsRefsRead | Error> {
+  try {
+    const { value = new Uint8Array() } = await body.read();
+    return protocolVersion(gitProtocol(request)) === 2
+      ? await readLsRefs(value, body)
+      : { bytes: value, request: undefined };
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 async function start(

@@ -1,0 +1,155 @@
+import { encodePkt, flushPkt, joinBytes, PktBuffer } from "./pkt_line.ts";
+import { latin1, latin1Pkt, type RefLine, type RefView } from "./ref_view.ts";
+
+/** An `ls-refs` request of protocol v2. Prefixes have one character per byte; none means all refs. */
+export interface LsRefsRequest {
+  readonly peel: boolean;
+  readonly symrefs: boolean;
+  readonly unborn: boolean;
+  readonly prefixes: readonly string[];
+}
+
+/** Everything a {@link RefView} holds. */
+export const LIST_ALL: Uint8Array = joinBytes([
+  encodePkt("command=ls-refs\n"),
+  encodePkt("object-format=sha1"),
+  new TextEncoder().encode("0001"),
+  ...["peel\n", "symrefs\n", "unborn\n"].map((line) => encodePkt(line)),
+  flushPkt(),
+]);
+
+/** Larger requests are left to git. */
+const MAX_REQUEST_BYTES = 64 << 10;
+
+/**
+ * Reads a request as its bytes come in and understands those every git client sends. Whatever else
+ * comes is {@link isOther}: git answers it, and knows best how to refuse it.
+ */
+export class LsRefsReader {
+  readonly #packets = new PktBuffer();
+  readonly #prefixes: string[] = [];
+  readonly #options = { peel: false, symrefs: false, unborn: false };
+  #part: "capabilities" | "arguments" | "end" | "other" = "capabilities";
+  #hasCommand = false;
+  #size = 0;
+
+  /** Takes the next bytes of the body. */
+  push(chunk: Uint8Array): void {
+    if (this.isOther || chunk.length === 0) return;
+    this.#size += chunk.length;
+    if (this.#part === "end" || this.#size > MAX_REQUEST_BYTES) {
+      this.#part = "other";
+      return;
+    }
+    this.#packets.push(chunk);
+    while (!this.isOther) {
+      const packet = this.#packets.next();
+      if (packet === undefined) return;
+      if (this.#part === "end" || packet === "malformed") this.#part = "other";
+      else if (packet.kind === "data") this.#take(withoutNewline(latin1(packet.payload)));
+      else if (packet.kind === "flush") this.#part = this.#hasCommand ? "end" : "other";
+      else if (packet.length === 1 && this.#part === "capabilities") this.#part = "arguments";
+      else this.#part = "other";
+    }
+  }
+
+  /** True as soon as the request is not one to be answered from a view. */
+  get isOther(): boolean {
+    return this.#part === "other";
+  }
+
+  /** The request, once the whole body has been taken; undefined when it was cut or is another. */
+  get request(): LsRefsRequest | undefined {
+    const isWhole = this.#part === "end" && this.#packets.takeRest().length === 0;
+    return isWhole ? { ...this.#options, prefixes: this.#prefixes } : undefined;
+  }
+
+  #take(line: string): void {
+    const isKnown = this.#part === "capabilities" ? this.#takeCapability(line) : this.#takeArgument(line);
+    if (!isKnown) this.#part = "other";
+  }
+
+  #takeCapability(line: string): boolean {
+    if (line === "command=ls-refs") {
+      const isFirst = !this.#hasCommand;
+      this.#hasCommand = true;
+      return isFirst;
+    }
+    return line === "object-format=sha1" || (line.startsWith("agent=") && !line.includes("\0"));
+  }
+
+  #takeArgument(line: string): boolean {
+    if (line.includes("\0")) return false;
+    if (line.startsWith(PREFIX)) this.#prefixes.push(line.slice(PREFIX.length));
+    else if (line === "peel" || line === "symrefs" || line === "unborn") this.#options[line] = true;
+    else return false;
+    return true;
+  }
+}
+
+const PREFIX = "ref-prefix ";
+
+function withoutNewline(line: string): string {
+  return line.endsWith("\n") ? line.slice(0, -1) : line;
+}
+
+/** What came of {@link readLsRefs}: always all bytes taken from the body. */
+export interface LsRefsRead {
+  readonly bytes: Uint8Array;
+  /** Undefined when git has to answer; the body may go on then. */
+  readonly request: LsRefsRequest | undefined;
+}
+
+/** Reads a body that begins with `head` as far as it may be an `ls-refs` request. Rejects as the body does. */
+export async function readLsRefs(
+  head: Uint8Array,
+  body: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<LsRefsRead> {
+  const reader = new LsRefsReader();
+  const chunks: Uint8Array[] = [];
+  for (let chunk: Uint8Array | undefined = head; chunk !== undefined;) {
+    chunks.push(chunk);
+    reader.push(chunk);
+    if (reader.isOther) break;
+    chunk = (await body.read()).value;
+  }
+  return { bytes: chunks.length === 1 ? head : joinBytes(chunks), request: reader.request };
+}
+
+/** The answer git gives to `request`, byte for byte. */
+export function answerLsRefs(view: RefView, request: LsRefsRequest): Uint8Array {
+  const { peel, symrefs } = request;
+  const change = peel && symrefs ? undefined : (line: RefLine) => refLine(line, request);
+  const parts = [headLine(view, request)];
+  for (const prefix of disjoint(request.prefixes)) parts.push(view.lines(...view.range(prefix), change));
+  return joinBytes([...parts, flushPkt()]);
+}
+
+function headLine(view: RefView, request: LsRefsRequest): Uint8Array {
+  const { prefixes } = request;
+  if (
+    view.refsStart === 0 || (prefixes.length > 0 && !prefixes.some((prefix) => "HEAD".startsWith(prefix)))
+  ) {
+    return new Uint8Array();
+  }
+  const head = view.line(0);
+  if (head.oid === "" && !(request.unborn && request.symrefs)) return new Uint8Array();
+  return refLine(head, request);
+}
+
+function refLine({ oid, name, target, peeled }: RefLine, { symrefs, peel }: LsRefsRequest): Uint8Array {
+  const symref = symrefs && target !== undefined ? ` symref-target:${target}` : "";
+  const tag = peel && peeled !== undefined ? ` peeled:${peeled}` : "";
+  return latin1Pkt(`${oid === "" ? "unborn" : oid} ${name}${symref}${tag}\n`);
+}
+
+/** Prefixes in order, without those that others contain; the empty one for none. */
+function disjoint(prefixes: readonly string[]): readonly string[] {
+  if (prefixes.length === 0) return [""];
+  const found: string[] = [];
+  for (const prefix of [...prefixes].sort((a, b) => a < b ? -1 : a > b ? 1 : 0)) {
+    const last = found.at(-1);
+    if (last === undefined || !prefix.startsWith(last)) found.push(prefix);
+  }
+  return found;
+}
