@@ -25,7 +25,7 @@ export function advertisementOf(
   service: Service,
   version: 0 | 1 | 2,
 ): Uint8Array {
-  if (service === "git-upload-pack" && version === 2) return capabilities.version2;
+  if (service === "git-upload-pack" && version === 2) return capabilities.version2.slice();
   const versionLine = version === 1 ? latin1Pkt("version 1\n") : new Uint8Array();
   const refs = service === "git-upload-pack"
     ? uploadRefs(view, capabilities.upload)

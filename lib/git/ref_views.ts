@@ -15,14 +15,21 @@ export interface RefViewsOptions {
   readonly timeoutMs: number;
   /** Ends what runs. */
   readonly stopping: AbortSignal;
+  readonly bounds?: RefViewBounds;
 }
 
-/** Repositories remembered; the one asked for longest ago goes first. */
-const MAX_REPOSITORIES = 5_000;
-/** Bytes of all views together; again the oldest go. A million refs, roughly. */
-const MAX_TOTAL_BYTES = 64 << 20;
-/** A longer listing is not read: git streams it to each client itself. */
-const MAX_VIEW_BYTES = 16 << 20;
+/** What is kept at most. */
+export interface RefViewBounds {
+  /** Repositories remembered; the one asked for longest ago goes first. */
+  readonly repositories: number;
+  /** Bytes of all views together; again the oldest go. */
+  readonly bytes: number;
+  /** Bytes of one listing: git streams a longer one to each client itself. */
+  readonly listingBytes: number;
+}
+
+/** Room for a million refs, roughly; a fourth of them may belong to one repository. */
+const BOUNDS: RefViewBounds = { repositories: 5_000, bytes: 64 << 20, listingBytes: 16 << 20 };
 
 /** What is remembered of one repository. */
 interface Entry {
@@ -45,12 +52,14 @@ type Reading = RefView | "git" | "busy" | "failed";
  */
 export class RefViews {
   readonly #options: RefViewsOptions;
+  readonly #bounds: RefViewBounds;
   /** By path, oldest use first. */
   readonly #entries = new Map<string, Entry>();
   #bytes = 0;
 
   constructor(options: RefViewsOptions) {
     this.#options = options;
+    this.#bounds = options.bounds ?? BOUNDS;
   }
 
   /** Bytes of the views held. */
@@ -128,7 +137,7 @@ export class RefViews {
         protocol: "version=2",
         timeoutMs,
         signal: stopping,
-        maxOutputBytes: MAX_VIEW_BYTES,
+        maxOutputBytes: this.#bounds.listingBytes,
       });
       if (stopped === "output") return "git";
       return code === 0 ? RefView.parse(stdout) ?? "failed" : "failed";
@@ -139,7 +148,7 @@ export class RefViews {
 
   #evict(): void {
     for (const [path, entry] of this.#entries) {
-      if (this.#bytes <= MAX_TOTAL_BYTES && this.#entries.size <= MAX_REPOSITORIES) return;
+      if (this.#bytes <= this.#bounds.bytes && this.#entries.size <= this.#bounds.repositories) return;
       this.#entries.delete(path);
       this.#bytes -= sizeOf(entry);
     }

@@ -1,17 +1,11 @@
 import assert from "node:assert/strict";
-import {
-  createGit,
-  createGitHttp,
-  type Git,
-  parseContributionPath,
-  Repositories,
-} from "../../lib/git/mod.ts";
+import { createGit, createGitHttp, parseContributionPath, Repositories } from "../../lib/git/mod.ts";
 import { encodeNpub } from "../../lib/nostr/mod.ts";
 import { systemClock, systemRandom } from "../../lib/world/mod.ts";
 import { git } from "../support/git_client.ts";
 import { withTempDirectory } from "../support/temp.ts";
 import { fakeLogger } from "./quiet_log.ts";
-import { OWNER, ScriptedGate } from "./service.ts";
+import { countStarts, OWNER, ScriptedGate } from "./service.ts";
 
 const NPUB = encodeNpub(OWNER);
 
@@ -33,15 +27,7 @@ async function bench(play: (bench: Bench) => Promise<void>): Promise<void> {
       clock: systemClock,
       limits,
     });
-    let spawned = 0;
-    const counted: Git = new Proxy(real, {
-      get(target, name) {
-        const value = Reflect.get(target, name);
-        if (typeof value !== "function") return value;
-        if (name === "spawn" || name === "run") spawned++;
-        return value.bind(target);
-      },
-    });
+    const { git: counted, started: spawned } = countStarts(real);
     const repositories = new Repositories({
       git: counted,
       gitDataPath: `${directory}/git`,
@@ -63,7 +49,7 @@ async function bench(play: (bench: Bench) => Promise<void>): Promise<void> {
       const headers = protocol === undefined ? {} : { "Git-Protocol": protocol };
       return (await http.handle(new Request(`http://x${path}`, { headers }), path))!;
     };
-    await play({ directory, repositories, spawned: () => spawned, ask });
+    await play({ directory, repositories, spawned, ask });
     await http.stop(1_000);
   });
 }

@@ -61,12 +61,28 @@ export interface Service {
   readonly clock: VirtualClock;
   /** Requests seen: method and path. */
   readonly requests: string[];
+  /** git children started so far. */
+  started(): number;
   /** Body bytes received so far. */
   received(): number;
   /** Creates a repository of {@link OWNER}; returns its clone URL. */
   create(identifier: string): Promise<string>;
   ref(identifier: string): RepositoryRef;
   url(identifier: string): string;
+}
+
+/** `git` with a tally of the children it starts. */
+export function countStarts(git: Git): { readonly git: Git; readonly started: () => number } {
+  let started = 0;
+  const counted = new Proxy(git, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      if (name === "spawn" || name === "run") started++;
+      return value.bind(target);
+    },
+  });
+  return { git: counted, started: () => started };
 }
 
 /** Runs `work` with a service over an empty data directory. */
@@ -76,7 +92,9 @@ export async function withService(
 ): Promise<void> {
   await withTempDirectory(async (directory) => {
     const limits = { maxPushBytes: options.maxPushBytes ?? 1 << 30 };
-    const git = await createGit({ binary: "git", homePath: `${directory}/home`, clock: systemClock, limits });
+    const { git, started } = countStarts(
+      await createGit({ binary: "git", homePath: `${directory}/home`, clock: systemClock, limits }),
+    );
     const repositories = new Repositories({
       git,
       gitDataPath: `${directory}/git`,
@@ -128,6 +146,7 @@ export async function withService(
         gate,
         clock: virtual,
         requests,
+        started,
         received: () => received,
         create,
         ref,
