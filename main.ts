@@ -1,8 +1,7 @@
-import { runCommand } from "./lib/commands/mod.ts";
-import type { startServer } from "./lib/server.ts";
+import { type OpenImport, runCommand, type StartServer } from "./lib/commands/mod.ts";
 
 /** Loads the server when it is wanted: its libraries take permissions that other commands do without. */
-const start = async (input: Parameters<typeof startServer>[0]) =>
-  await (await import("./lib/server.ts")).startServer(input);
+const startServer: StartServer = async (input) => await (await import("./lib/server.ts")).startServer(input);
+const openImport: OpenImport = async (input) => await (await import("./lib/importing.ts")).openImport(input);
 
-Deno.exit(await runCommand(Deno.args, start));
+Deno.exit(await runCommand(Deno.args, { startServer, openImport }));

@@ -11,6 +11,7 @@ import {
   remoteDatabaseUrl,
   withBoundPort,
 } from "./config/mod.ts";
+import { undoAll } from "./clean_up.ts";
 import { createContributions } from "./contributions.ts";
 import { createEngine } from "./engine.ts";
 import { createGit, createGitHttp, headCommit, Repositories } from "./git/mod.ts";
@@ -311,14 +312,4 @@ async function metricsAnswer(
   }
   const { contentType, body } = await metrics.render();
   return new Response(body, { headers: { "Content-Type": contentType, "Cache-Control": "no-store" } });
-}
-
-async function undoAll(cleanUp: CleanUp, log: Logger): Promise<void> {
-  for (const undo of cleanUp.splice(0).reverse()) {
-    try {
-      await undo();
-    } catch (error) {
-      log.warn("clean-up step failed", { error: String(error) });
-    }
-  }
 }

@@ -10,23 +10,35 @@ import { SCHEMA_VERSION } from "../store/mod.ts";
 import { systemClock } from "../world/mod.ts";
 import { checkConfig } from "./check_config.ts";
 import { printPermissions } from "./print_permissions.ts";
+import type { OpenImport } from "./import/ports.ts";
 import { serve, type StartServer } from "./serve.ts";
-import { print, printError, refuseUsage, type Subcommand } from "./subcommand.ts";
+import { type CommandCall, print, printError, refuseUsage } from "./subcommand.ts";
 import { surroundings } from "./surroundings.ts";
 
 export { checkConfig, type CheckConfigInput, type CheckReport } from "./check_config.ts";
+export type { ImportEngine, ImportInput, OpenImport } from "./import/ports.ts";
 export { runtimeWarning } from "./runtime.ts";
 export type { StartServer, Stoppable } from "./serve.ts";
 
+/** What commands need of the parts of the program that stand above them. */
+export interface ProgramParts {
+  readonly startServer: StartServer;
+  readonly openImport: OpenImport;
+}
+
+type Runner = (call: CommandCall, parts: ProgramParts) => Promise<number>;
+
 /** What each sub-command does; its libraries load when it is wanted. */
-const RUNNERS: Readonly<Record<string, Subcommand>> = {
+const RUNNERS: Readonly<Record<string, Runner>> = {
   backup: async (call) => await (await import("./backup/mod.ts")).backup(call),
   export: async (call) => await (await import("./export/mod.ts")).exportEvents(call),
+  import: async (call, { openImport }) =>
+    await (await import("./import/mod.ts")).importEvents(call, openImport),
   "restore-check": async (call) => await (await import("./restore_check/mod.ts")).restoreCheck(call),
-} satisfies Record<SubcommandName, Subcommand>;
+} satisfies Record<SubcommandName, Runner>;
 
 /** Runs what the arguments ask for; returns the exit code (0 success, 1 failure, 2 usage). */
-export async function runCommand(args: readonly string[], start: StartServer): Promise<number> {
+export async function runCommand(args: readonly string[], parts: ProgramParts): Promise<number> {
   const command = parseCommandLine(args);
   switch (command.kind) {
     case "help":
@@ -53,9 +65,9 @@ export async function runCommand(args: readonly string[], start: StartServer): P
     case "subcommand": {
       const refused = refuseUsage(command.problems);
       if (refused !== undefined) return refused;
-      return await RUNNERS[command.name]!({ ...command, input: surroundings(args) });
+      return await RUNNERS[command.name]!({ ...command, input: surroundings(args) }, parts);
     }
     case "serve":
-      return await serve(surroundings(args), start);
+      return await serve(surroundings(args), parts.startServer);
   }
 }

@@ -41,6 +41,17 @@ export const SUBCOMMANDS = {
       },
     },
   },
+  import: {
+    summary: "take over the events of another server, while this one is stopped",
+    flags: {
+      "--from": {
+        value: "SOURCE",
+        help: "File of JSON lines, - for stdin, or the ws:// or wss:// URL of a relay",
+      },
+      "--dry-run": { help: "Only say what would happen; works while the server serves" },
+      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+    },
+  },
   "restore-check": {
     summary: "say whether a backup, or the live data, is whole",
     words: ["[DIR]"],

@@ -39,5 +39,6 @@ export { type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts"
 export * from "./remote_fetch.ts";
 export { type GitData, type RemovalResult, Repositories, type RepositoriesOptions } from "./repository.ts";
 export type { RepositoryRef } from "./repository_ref.ts";
+export { untouched } from "./untouched.ts";
 export { type GitVersion, isAtLeast } from "./settings.ts";
 export { headCommit } from "./working_copy.ts";

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { git, refsOf, tryGit } from "../support/git_client.ts";
+import { commitFile, git, refsOf, tryGit } from "../support/git_client.ts";
 import { declare } from "../support/keys.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
-import { eventually, withTempDirectory } from "../support/temp.ts";
-import { commitFile } from "../support/git_client.ts";
+import { eventually } from "../support/temp.ts";
 import { type Hosted, hosted, pushAll, type Scene, scene } from "../scenarios/support.ts";
-import { runProgram } from "./support.ts";
+import { copyTree, runProgram } from "./support.ts";
 
 Deno.test("M-32 a backup under continuous pushes passes restore-check, and every branch in the stored states resolves", () =>
   scene(async (stage) => {
@@ -34,8 +33,7 @@ Deno.test("M-32 a backup under continuous pushes passes restore-check, and every
 
     const check = await runProgram(["restore-check", `${directory}/copy`, "--full"], { dataPath });
     assert.equal(check.code, 0, check.stdout + check.stderr);
-    await git(directory, "--version");
-    await new Deno.Command("cp", { args: ["-a", `${directory}/copy`, `${directory}/restored`] }).output();
+    await copyTree(`${directory}/copy`, `${directory}/restored`);
     const restored = await ServerProcess.start({
       dataPath: `${directory}/restored`,
       env: { NGIT_DOMAIN: server.domain, NGIT_SYNC_ENABLE: "false" },
@@ -90,4 +88,3 @@ async function everyBranchResolves(
     assert.equal(clone.code, 0, clone.stderr);
   }
 }
-void withTempDirectory;

@@ -41,3 +41,9 @@ export async function runProgram(args: readonly string[], options: ProgramOption
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
+
+/** Copies a directory with everything in it, as `cp -a` does. */
+export async function copyTree(from: string, to: string): Promise<void> {
+  const { code, stderr } = await new Deno.Command("cp", { args: ["-a", from, to] }).output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+}

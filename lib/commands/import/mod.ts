@@ -1,0 +1,155 @@
+/** `import`: events of another server, from a file or straight from its relay, while ours is stopped. */
+import { resolve } from "node:path";
+import { type Config, findRelayKey } from "../../config/mod.ts";
+import { normaliseRelayUrl } from "../../outgoing/mod.ts";
+import { syncSettings } from "../../sync/mod.ts";
+import { systemClock, systemRandom } from "../../world/mod.ts";
+import { commandLog } from "../command_log.ts";
+import { showProgress } from "../progress.ts";
+import { type CommandCall, configFor, print, printError } from "../subcommand.ts";
+import { fileSource, type SourceTally, spoolLines } from "./file_source.ts";
+import type { ImportEngine, OpenImport } from "./ports.ts";
+import { spoolRelay } from "./relay_source.ts";
+import { type ImportReport, reportOf, textOf } from "./report.ts";
+import { importSpool } from "./run.ts";
+import { Spool } from "./spool.ts";
+
+/** In the relay data path while an import runs, and until one that was interrupted has been finished. */
+const SPOOL = ".import-spool.db";
+const MAX_WORKERS = 8;
+
+/** Where events come from. */
+type Source =
+  | { readonly kind: "relay"; readonly url: string }
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "stdin" };
+
+/** Runs `import --from FILE|URL|- [--dry-run]`; exit code 1 when something may be missing. */
+export async function importEvents(call: CommandCall, open: OpenImport): Promise<number> {
+  const source = sourceOf(call);
+  if (typeof source === "string") return fail(source, 2);
+  const config = await configFor(call);
+  if (typeof config === "number") return config;
+  if (config.databaseBackend === "memory") {
+    return fail("the memory backend would keep nothing of an import", 1);
+  }
+  const workPath = await Deno.makeTempDir({ prefix: "ngit-grasp-import-" });
+  let engine: ImportEngine | undefined;
+  try {
+    engine = await open({
+      config,
+      dryRun: call.own.has("--dry-run"),
+      workPath,
+      workers: Math.min(MAX_WORKERS, navigator.hardwareConcurrency),
+      clock: systemClock,
+      random: systemRandom,
+      log: commandLog("error"),
+      ...(call.input.env["PATH"] && { searchPath: call.input.env["PATH"] }),
+    });
+    const report = await importWith(engine, call, config, source, workPath);
+    print(call.own.get("--format") === "json" ? JSON.stringify(report) : textOf(report));
+    return report.failed > 0 || report.source.incomplete !== undefined ? 1 : 0;
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error), 1);
+  } finally {
+    await engine?.close();
+    await Deno.remove(workPath, { recursive: true });
+  }
+}
+
+async function importWith(
+  engine: ImportEngine,
+  call: CommandCall,
+  config: Config,
+  source: Source,
+  workPath: string,
+): Promise<ImportReport> {
+  const dryRun = call.own.has("--dry-run");
+  const progress = showProgress();
+  const path = `${dryRun ? workPath : resolve(call.input.cwd, config.relayDataPath)}/${SPOOL}`;
+  const spool = new Spool(path);
+  let finished = false;
+  try {
+    const { tally, resumedAfter } = await fill(spool, engine, call, config, source, progress);
+    const imported = await importSpool(engine, spool, progress);
+    finished = imported.failed === 0;
+    progress.done();
+    return await reportOf(engine, { dryRun, source: tally, resumedAfter }, imported);
+  } finally {
+    progress.done();
+    spool.close();
+    // The import of a file that was cut off goes on from it.
+    if (finished || source.kind !== "file") await removeSpool(path);
+  }
+}
+
+async function removeSpool(path: string): Promise<void> {
+  for (const suffix of ["", "-wal", "-shm"]) await Deno.remove(path + suffix).catch(() => {});
+}
+
+async function fill(
+  spool: Spool,
+  engine: ImportEngine,
+  call: CommandCall,
+  config: Config,
+  source: Source,
+  progress: ReturnType<typeof showProgress>,
+): Promise<{ readonly tally: SourceTally; readonly resumedAfter: number }> {
+  const name = source.kind === "file" ? await fileSource(source.path) : undefined;
+  if (name !== undefined && spool.source === name) {
+    const tally = { read: spool.count, repeated: 0, bad: 0, shown: [] };
+    return { tally, resumedAfter: spool.doneCount };
+  }
+  spool.clear();
+  const tally = await read(source, spool, engine, call, config, progress);
+  spool.filled(name ?? "");
+  return { tally, resumedAfter: 0 };
+}
+
+async function read(
+  source: Source,
+  spool: Spool,
+  engine: ImportEngine,
+  call: CommandCall,
+  config: Config,
+  progress: ReturnType<typeof showProgress>,
+): Promise<SourceTally> {
+  switch (source.kind) {
+    case "stdin":
+      return await spoolLines(Deno.stdin.readable, spool, progress);
+    case "file": {
+      const file = await Deno.open(source.path);
+      return await spoolLines(file.readable, spool, progress);
+    }
+    case "relay": {
+      const key = await findRelayKey(config, call.input.cwd);
+      return await spoolRelay(
+        {
+          url: source.url,
+          settings: syncSettings(config),
+          secretKey: key.ok && key.key ? key.key.secretKey : systemRandom.bytes(32),
+          store: engine.store,
+          clock: systemClock,
+          random: systemRandom,
+          log: commandLog("error"),
+        },
+        spool,
+        progress,
+      );
+    }
+  }
+}
+
+function sourceOf({ own, input }: CommandCall): Source | string {
+  const from = own.get("--from");
+  if (from === undefined || from === "") return "import needs --from FILE, --from ws(s)://RELAY or --from -";
+  if (from === "-") return { kind: "stdin" };
+  if (!/^[a-z]+:\/\//i.test(from)) return { kind: "file", path: resolve(input.cwd, from) };
+  const url = /^wss?:/i.test(from) ? normaliseRelayUrl(from) : undefined;
+  return url === undefined ? `--from ${from} is no ws:// or wss:// URL` : { kind: "relay", url };
+}
+
+function fail(sentence: string, exitCode: number): number {
+  printError(`error: ${sentence}`);
+  return exitCode;
+}

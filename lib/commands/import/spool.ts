@@ -1,0 +1,157 @@
+import { DatabaseSync } from "node:sqlite";
+
+/** Rows written in one transaction. */
+const ROWS_PER_TRANSACTION = 1_000;
+
+/** In which order kinds are imported: announcements, states, deletion requests, everything else. */
+export const RANKS = [0, 1, 2, 3] as const;
+
+/** A line that could not be read as an event. */
+export interface BadLine {
+  readonly line: number;
+  readonly problem: string;
+}
+
+/** One event of the spool. */
+export interface SpooledEvent {
+  readonly text: string;
+  readonly rank: number;
+  readonly createdAt: number;
+  readonly number: number;
+}
+
+/**
+ * Sorts events on disk: memory stays flat however many there are. It remembers how far the import came,
+ * so that one that was interrupted goes on where it stopped.
+ */
+export class Spool {
+  readonly #database: DatabaseSync;
+  #open = 0;
+
+  /** Opens or creates the file. */
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+    this.#database.exec(`
+      CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS events (
+        number INTEGER PRIMARY KEY, copy TEXT NOT NULL UNIQUE, rank INTEGER NOT NULL,
+        created_at INTEGER NOT NULL, text TEXT NOT NULL);
+      CREATE INDEX IF NOT EXISTS events_in_order ON events (rank, created_at, number);`);
+  }
+
+  /** The source it was filled from and completely so; undefined before {@link filled}. */
+  get source(): string | undefined {
+    return this.#fact("source");
+  }
+
+  /** How many events it holds. */
+  get count(): number {
+    return Number(this.#database.prepare("SELECT count(*) AS n FROM events").get()?.n ?? 0);
+  }
+
+  /** Empties it. */
+  clear(): void {
+    this.#database.exec("DELETE FROM events; DELETE FROM facts;");
+  }
+
+  /** Takes one JSON text; says what is wrong with it, or that the same one is here already. */
+  add(text: string): "added" | "repeated" | { readonly problem: string } {
+    const key = keyOf(text);
+    if ("problem" in key) return key;
+    if (this.#open === 0) this.#database.exec("BEGIN");
+    const { changes } = this.#database.prepare(
+      "INSERT OR IGNORE INTO events (copy, rank, created_at, text) VALUES (?, ?, ?, ?)",
+    ).run(key.copy, key.rank, key.createdAt, key.text);
+    if (++this.#open === ROWS_PER_TRANSACTION) this.#commit();
+    return Number(changes) > 0 ? "added" : "repeated";
+  }
+
+  /** Everything of `source` is in it. */
+  filled(source: string): void {
+    this.#commit();
+    this.#keep("source", source);
+  }
+
+  /** The next events of one rank, oldest first, behind those that are {@link done}. */
+  next(rank: number, limit: number): SpooledEvent[] {
+    const [doneRank = -1, createdAt = 0, number = 0] = (this.#fact("done") ?? "").split(" ").filter(Boolean)
+      .map(Number);
+    if (rank < doneRank) return [];
+    const behind = rank === doneRank;
+    return this.#database.prepare(
+      `SELECT text, rank, created_at AS createdAt, number FROM events
+       WHERE rank = ? AND (created_at, number) > (?, ?) ORDER BY created_at, number LIMIT ?`,
+    ).all(rank, behind ? createdAt : -1, behind ? number : -1, limit) as unknown as SpooledEvent[];
+  }
+
+  /** Everything up to this event was imported. */
+  done({ rank, createdAt, number }: SpooledEvent): void {
+    this.#keep("done", `${rank} ${createdAt} ${number}`);
+  }
+
+  /** How many events were imported before. */
+  get doneCount(): number {
+    const done = this.#fact("done");
+    if (done === undefined) return 0;
+    const row = this.#database.prepare(
+      "SELECT count(*) AS n FROM events WHERE (rank, created_at, number) <= (?, ?, ?)",
+    ).get(...done.split(" ").map(Number));
+    return Number(row?.n ?? 0);
+  }
+
+  /** The text of one event. */
+  text(number: number): string {
+    return String(this.#database.prepare("SELECT text FROM events WHERE number = ?").get(number)?.text ?? "");
+  }
+
+  /** Closes the file. */
+  close(): void {
+    this.#commit();
+    this.#database.close();
+  }
+
+  #commit(): void {
+    if (this.#open > 0) this.#database.exec("COMMIT");
+    this.#open = 0;
+  }
+
+  #fact(name: string): string | undefined {
+    const row = this.#database.prepare("SELECT value FROM facts WHERE name = ?").get(name);
+    return row === undefined ? undefined : String(row.value);
+  }
+
+  #keep(name: string, value: string): void {
+    this.#database.prepare("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)").run(name, value);
+  }
+}
+
+/** What the order needs to know; the event itself is judged later, when it is admitted. */
+function keyOf(
+  line: string,
+): { copy: string; rank: number; createdAt: number; text: string } | { readonly problem: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return { problem: "not JSON" };
+  }
+  // Dumps of WebSocket traffic: ["EVENT", event] or ["EVENT", subscription, event].
+  const event = Array.isArray(value) && value[0] === "EVENT" ? value.at(-1) : value;
+  if (typeof event !== "object" || event === null || Array.isArray(event)) {
+    return { problem: "not an event" };
+  }
+  const { id, sig, kind, created_at } = event as Record<string, unknown>;
+  if (typeof id !== "string" || typeof sig !== "string") return { problem: "an event without id or sig" };
+  if (!Number.isSafeInteger(kind) || !Number.isSafeInteger(created_at) || (created_at as number) < 0) {
+    return { problem: "an event without kind or created_at" };
+  }
+  const rank = [30617, 30618, 5].indexOf(kind as number);
+  return {
+    // Another signature is another copy: a bad one must not hide the good one.
+    copy: `${id.slice(0, 64)}${sig.slice(0, 128)}`,
+    rank: rank < 0 ? RANKS.at(-1)! : rank,
+    createdAt: created_at as number,
+    text: event === value ? line : JSON.stringify(event),
+  };
+}
