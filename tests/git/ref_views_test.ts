@@ -140,7 +140,7 @@ async function withViews(
     const views = new RefViews({
       git: service.git,
       clock,
-      places: new ProcessGate(4, 1_000, clock),
+      places: new ProcessGate(() => 4, 1_000, clock),
       timeoutMs: 60_000,
       stopping: new AbortController().signal,
       ...(bounds && { bounds }),
