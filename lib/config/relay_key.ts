@@ -96,17 +96,25 @@ async function readKeyFile(path: string, mustExist: boolean): Promise<FoundRelay
   }
   const secretKey = readSecretKey(text);
   if (!secretKey) return { ok: false, problem: `Invalid nsec in relay owner key file ${path}` };
-  return { ok: true, key: keyOfSecret(secretKey, "file"), warnings: permissionWarnings(path, info) };
+  return { ok: true, key: keyOfSecret(secretKey, "file"), warnings: permissionWarnings(path, info, currentUid()) };
 }
 
-function permissionWarnings(path: string, info: Deno.FileInfo): readonly string[] {
+/** Bits a key file of ours must not have, and one of root's: a service reads that one through its group or an ACL. */
+const FORBIDDEN = { own: 0o077, root: 0o037 } as const;
+
+/** What is wrong with who may read the key file, as seen by the user `uid` (null: not known). */
+export function permissionWarnings(
+  path: string,
+  info: Pick<Deno.FileInfo, "mode" | "uid">,
+  uid: number | null,
+): readonly string[] {
   const warnings: string[] = [];
-  if (info.mode !== null && (info.mode & 0o077) !== 0) {
+  const isRoots = info.uid === 0 && uid !== 0;
+  if (info.mode !== null && (info.mode & FORBIDDEN[isRoots ? "root" : "own"]) !== 0) {
     const mode = (info.mode & 0o777).toString(8).padStart(4, "0");
     warnings.push(`relay owner key file ${path} is accessible to others (mode ${mode}); use chmod 600`);
   }
-  const uid = currentUid();
-  if (info.uid !== null && uid !== null && info.uid !== uid) {
+  if (info.uid !== null && uid !== null && info.uid !== uid && !isRoots) {
     warnings.push(`relay owner key file ${path} belongs to another user (uid ${info.uid})`);
   }
   return warnings;

@@ -7,6 +7,7 @@ import {
   loadRelayKey,
   type RelayKeyConfig,
 } from "../../lib/config/mod.ts";
+import { permissionWarnings } from "../../lib/config/relay_key.ts";
 import { checkConfig } from "../../lib/commands/check_config.ts";
 import { systemClock, systemRandom } from "../../lib/world/mod.ts";
 
@@ -178,4 +179,22 @@ Deno.test("C-23 hex and nsec forms of the key are the same key; an invalid one e
     assert.equal(refused.exitCode, 1);
     assert.match(formatProblems(refused.problems), /Invalid relay_owner_nsec format/);
   });
+});
+
+Deno.test("C-20 a key that root lends through a group or an access list is no cause for a warning", () => {
+  const [ours, roots] = [7334, 0];
+  const cases: [number, number, number, RegExp | undefined][] = [
+    [0o600, ours, ours, undefined],
+    [0o640, ours, ours, /mode 0640/],
+    [0o440, roots, ours, undefined],
+    [0o444, roots, ours, /mode 0444/],
+    [0o460, roots, ours, /mode 0460/],
+    [0o440, roots, roots, /mode 0440/],
+    [0o600, 1000, ours, /another user \(uid 1000\)/],
+  ];
+  for (const [mode, uid, reader, expected] of cases) {
+    const warnings = permissionWarnings("key", { mode, uid }, reader).join();
+    if (expected) assert.match(warnings, expected);
+    else assert.equal(warnings, "");
+  }
 });
