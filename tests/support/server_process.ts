@@ -7,6 +7,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments after the program's own. */
   readonly args?: readonly string[];
+  /** A command that runs the program given as its last arguments. */
+  readonly wrapper?: readonly string[];
   /** Fixed port instead of a free one, for restarts. */
   readonly port?: number;
   /** Command line to start it with, when it is not the usual one. */
@@ -70,7 +72,8 @@ export class ServerProcess {
 
   /** Starts a server and waits until it answers. */
   static async start(options: ServerOptions): Promise<ServerProcess> {
-    const { command, args } = options.program ?? programCommand();
+    const program = options.program ?? programCommand();
+    const [command, ...args] = [...options.wrapper ?? [], program.command, ...program.args] as [string];
     await Deno.mkdir(options.dataPath, { recursive: true });
     await Deno.remove(`${statePath(options)}/bound-address`).catch(() => {});
     const child = new Deno.Command(command, {
