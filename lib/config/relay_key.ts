@@ -96,7 +96,11 @@ async function readKeyFile(path: string, mustExist: boolean): Promise<FoundRelay
   }
   const secretKey = readSecretKey(text);
   if (!secretKey) return { ok: false, problem: `Invalid nsec in relay owner key file ${path}` };
-  return { ok: true, key: keyOfSecret(secretKey, "file"), warnings: permissionWarnings(path, info, currentUid()) };
+  return {
+    ok: true,
+    key: keyOfSecret(secretKey, "file"),
+    warnings: permissionWarnings(path, info, currentUid()),
+  };
 }
 
 /** Bits a key file of ours must not have, and one of root's: a service reads that one through its group or an ACL. */
