@@ -76,7 +76,9 @@ Deno.test("M-33 with the unit's system calls, no capability and only its data wr
       });
       return;
     }
-    const server = await ServerProcess.start({ dataPath, wrapper, env: { TMPDIR: dataPath } });
+    // A packaged program unpacks itself; this source tree's dependencies are where they are.
+    const cache = Deno.env.has("NGIT_GRASP_BIN") ? { XDG_CACHE_HOME: dataPath } : {};
+    const server = await ServerProcess.start({ dataPath, wrapper, env: { TMPDIR: dataPath, ...cache } });
     try {
       const relay = await RelayClient.connect(server.wsUrl);
       const repository = await hosted({ directory, server, relay }, "sandboxed");
