@@ -18,7 +18,7 @@ import { accessFlags, type NeededAccess, neededAccess } from "./access.ts";
 import { checkDatabase, type DatabaseCheck } from "./check_database.ts";
 import { checkDatabaseServer } from "./check_database_server.ts";
 import { checkJson, troubleText } from "./check_json.ts";
-import { checkDirectory, checkDisk, checkStateFiles } from "./check_files.ts";
+import { checkDirectory, checkDisk, checkStateFiles, newestFile } from "./check_files.ts";
 import { checkClock, checkGit, checkLimits, checkPort, runningServer } from "./check_machine.ts";
 import { checkPermissions } from "./check_permissions.ts";
 import { type CheckResult, renderCheck, resultsOf } from "./check_result.ts";
@@ -92,7 +92,14 @@ async function subjectOf(
   return { input, examination, allowRunning, gitPath, relayPath, runningPid, nativeModule, access };
 }
 
-const OPTION_CHECKS: readonly OptionCheck[] = ["options", "unknown", "domain", "lists", "exclusions"];
+const OPTION_CHECKS: readonly OptionCheck[] = [
+  "options",
+  "unknown",
+  "domain",
+  "lists",
+  "exclusions",
+  "sync-url",
+];
 
 function optionResults({ problems, notices, resolved, envFile }: Examination): readonly CheckResult[] {
   const value = (name: string) => resolved.find((option) => option.name === name)?.value ?? "-";
@@ -104,6 +111,7 @@ function optionResults({ problems, notices, resolved, envFile }: Examination): r
       value("NGIT_REPOSITORY_BLACKLIST")
     }; event blacklist ${value("NGIT_EVENT_BLACKLIST")}`,
     exclusions: "no options exclude each other",
+    "sync-url": `relays to start from: ${value("NGIT_SYNC_BOOTSTRAP_RELAY_URL")}`,
   };
   return OPTION_CHECKS.flatMap((check) => {
     const { ok } = resultsOf(check);
@@ -144,12 +152,20 @@ async function machineResults(subject: Subject): Promise<readonly CheckResult[]>
     checkClock({
       clock: input.clock,
       newestEvent: database.newestEvent,
+      newestFile: await newestFile(databaseFiles(subject)),
       maxFutureSecs: values.maxEventFutureSecs ?? 0,
     }),
     ...await checkDisk(paths, values.minFreeDiskMb ?? 0),
     ...await permissionResults(subject),
     await checkLimits(values.maxConnections),
   ];
+}
+
+function databaseFiles({ input, examination: { values }, relayPath }: Subject): readonly string[] {
+  if (relayPath === undefined) return [];
+  const { databaseUrl } = values;
+  const path = resolve(input.cwd, databasePath({ databaseUrl, relayDataPath: relayPath }));
+  return [path, `${path}-wal`];
 }
 
 async function directoryResults(
@@ -176,10 +192,19 @@ async function keyResults({ input, examination }: Subject): Promise<readonly Che
   );
   if (!key.ok) return [...found, fail(key.problem)];
   if (key.key) {
-    return [...found, ok(`${shortNpub(key.key.npub)} from ${key.key.source}`), ...key.warnings.map(warn)];
+    const origin = key.key.source === "file"
+      ? await keyFileText(resolve(input.cwd, relayOwnerNsecFile))
+      : "option";
+    return [...found, ok(`${shortNpub(key.key.npub)} from ${origin}`), ...key.warnings.map(warn)];
   }
   const isTemporary = databaseBackend === "memory";
   return [...found, isTemporary ? ok("a temporary key will be used") : warn("a key will be generated")];
+}
+
+/** The file and its mode, e.g. `/etc/grasp/key (mode 0600)`. */
+async function keyFileText(path: string): Promise<string> {
+  const { mode } = await Deno.stat(path);
+  return mode === null ? shown(path) : `${shown(path)} (mode ${(mode & 0o777).toString(8).padStart(4, "0")})`;
 }
 
 async function databaseResults(subject: Subject): Promise<DatabaseCheck> {

@@ -71,6 +71,15 @@ export async function checkStateFiles(gitPath: string, relayPath: string): Promi
   return found.map(({ path, fate }) => warn(`${path} ${fate}`));
 }
 
+/** When the newest of the files was written (ms since the epoch); undefined when none is there. */
+export async function newestFile(paths: readonly string[]): Promise<number | undefined> {
+  const times = await Promise.all(
+    paths.map((path) => Deno.stat(path).then((info) => info.mtime?.getTime() ?? -Infinity, () => -Infinity)),
+  );
+  const newest = Math.max(...times);
+  return Number.isFinite(newest) ? newest : undefined;
+}
+
 /** The path itself, or its closest ancestor that exists. */
 export async function nearestExisting(path: string): Promise<string> {
   for (let at = path;; at = dirname(at)) {

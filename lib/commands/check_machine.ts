@@ -45,7 +45,14 @@ export function checkPort(
 
 /** The machine's time is plausible: not before the program existed, nor before the data was written. */
 export function checkClock(
-  input: { readonly clock: Clock; readonly newestEvent: number | undefined; readonly maxFutureSecs: number },
+  input: {
+    readonly clock: Clock;
+    /** Newest `created_at`, in seconds. */
+    readonly newestEvent: number | undefined;
+    /** When our newest file was written, in milliseconds. */
+    readonly newestFile: number | undefined;
+    readonly maxFutureSecs: number;
+  },
 ): CheckResult {
   const { ok, warn, fail } = resultsOf("clock");
   const now = input.clock.now();
@@ -58,6 +65,9 @@ export function checkClock(
   const tolerance = Math.max(CLOCK_TOLERANCE_MS, input.maxFutureSecs * 1000);
   if (input.newestEvent !== undefined && now < input.newestEvent * 1000 - tolerance) {
     return warn(`${text} is before the newest stored event`);
+  }
+  if (input.newestFile !== undefined && now < input.newestFile - CLOCK_TOLERANCE_MS) {
+    return warn(`${text} is before the database was last written`);
   }
   return ok(text);
 }

@@ -128,7 +128,7 @@ function otherNotices({ values, origins }: Resolution): readonly Notice[] {
   }
   for (const url of values.syncBootstrapRelayUrl ?? []) {
     if (values.domain !== undefined && new URL(url).host === values.domain) {
-      notice("lists", `NGIT_SYNC_BOOTSTRAP_RELAY_URL: our own address ${url} is ignored`);
+      notice("sync-url", `NGIT_SYNC_BOOTSTRAP_RELAY_URL: our own address ${url} is ignored`);
     }
   }
   for (const message of databaseNotices(values)) notice("options", message);

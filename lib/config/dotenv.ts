@@ -5,10 +5,25 @@ export interface DotenvEntry {
   readonly line: number;
 }
 
-/** Result of {@link parseDotenv}. Texts never contain file content, which may be secret. */
-export type ParsedDotenv =
-  | { readonly ok: true; readonly entries: readonly DotenvEntry[]; readonly warnings: readonly string[] }
-  | { readonly ok: false; readonly line: number; readonly problem: string };
+/** A line that cannot be read; it counts from 1. */
+export interface DotenvFault {
+  readonly line: number;
+  readonly problem: string;
+}
+
+/**
+ * Result of {@link parseDotenv}: what could be read, and every line that could not. Texts never
+ * contain file content, which may be secret.
+ */
+export interface ParsedDotenv {
+  readonly entries: readonly DotenvEntry[];
+  readonly warnings: readonly string[];
+  /** At most 20. */
+  readonly faults: readonly DotenvFault[];
+}
+
+/** More faults than this are not a typing error but another kind of file. */
+const MAX_FAULTS = 20;
 
 /** Longest accepted file, in characters. */
 export const MAX_DOTENV_LENGTH = 1024 * 1024;
@@ -25,7 +40,10 @@ type Value = { readonly ok: true; readonly value: string } | { readonly ok: fals
  * values are replaced from `env`, then from earlier lines, else by nothing. The last duplicate wins.
  */
 export function parseDotenv(text: string, env: Readonly<Record<string, string | undefined>>): ParsedDotenv {
-  if (text.length > MAX_DOTENV_LENGTH) return { ok: false, line: 1, problem: "file is larger than 1 MiB" };
+  if (text.length > MAX_DOTENV_LENGTH) {
+    return { entries: [], warnings: [], faults: [{ line: 1, problem: "file is larger than 1 MiB" }] };
+  }
+  const faults: DotenvFault[] = [];
   const entries = new Map<string, DotenvEntry>();
   const warnings: string[] = [];
   let expanded = 0;
@@ -34,10 +52,14 @@ export function parseDotenv(text: string, env: Readonly<Record<string, string | 
   for (const [index, line] of text.replace(/^\ufeff/, "").split(/\r?\n/).entries()) {
     if (/^[ \t]*(#|$)/.test(line)) continue;
     const match = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)$/s.exec(line);
-    if (!match) return { ok: false, line: index + 1, problem: "expected KEY=VALUE" };
-    const [, key = "", raw = ""] = match;
-    const parsed = parseValue(raw, lookUp, MAX_EXPANDED - expanded);
-    if (!parsed.ok) return { ok: false, line: index + 1, problem: parsed.problem };
+    const [, key = "", raw = ""] = match ?? [];
+    const parsed: Value = match
+      ? parseValue(raw, lookUp, MAX_EXPANDED - expanded)
+      : { ok: false, problem: "expected KEY=VALUE" };
+    if (!parsed.ok) {
+      if (faults.push({ line: index + 1, problem: parsed.problem }) >= MAX_FAULTS) break;
+      continue;
+    }
     expanded += parsed.value.length;
     const earlier = entries.get(key);
     if (earlier) {
@@ -47,7 +69,7 @@ export function parseDotenv(text: string, env: Readonly<Record<string, string | 
     }
     entries.set(key, { key, value: parsed.value, line: index + 1 });
   }
-  return { ok: true, entries: [...entries.values()], warnings };
+  return { entries: [...entries.values()], warnings, faults };
 }
 
 function parseValue(raw: string, lookUp: (name: string) => string, limit: number): Value {

@@ -89,7 +89,7 @@ async function readEnvFile(
     return fail(`cannot read ${shown(path)}: ${error instanceof Error ? error.name : "unknown error"}`);
   }
   const parsed = parseDotenv(text, input.env);
-  if (!parsed.ok) return fail(`${shown(name)}:${parsed.line}: ${parsed.problem}`);
+  for (const { line, problem } of parsed.faults) fail(`${shown(name)}:${line}: ${problem}`);
   notices.push(
     ...parsed.warnings.map((warning): Notice => ({
       check: "options",

@@ -1,5 +1,5 @@
 /** Checks of `--check-config` that judge options alone. */
-export type OptionCheck = "options" | "unknown" | "domain" | "key" | "lists" | "exclusions";
+export type OptionCheck = "options" | "unknown" | "domain" | "key" | "lists" | "exclusions" | "sync-url";
 
 /** One reason not to start. */
 export interface Problem {

@@ -138,5 +138,6 @@ function defaultShown(name: OptionName): string | undefined {
 function checkOf(name: OptionName): OptionCheck {
   if (name === "NGIT_DOMAIN") return "domain";
   if (name.startsWith("NGIT_RELAY_OWNER_NSEC") || name === "NGIT_OWNER_NPUB") return "key";
+  if (name === "NGIT_SYNC_BOOTSTRAP_RELAY_URL") return "sync-url";
   return optionRow(name).kind.isList ? "lists" : "options";
 }
