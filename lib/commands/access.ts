@@ -137,11 +137,12 @@ async function directoryToCreateIn(
 }
 
 /** Read to be found, run as the program a link leads to. */
-async function gitOf({ examination, env }: AccessInput) {
+async function gitOf({ examination, env, cwd }: AccessInput) {
   const { gitBinary } = examination.values;
   if (gitBinary === undefined) return { read: [], run: [] };
-  const located = await locateGit(gitBinary, env["PATH"] ?? DEFAULT_SEARCH_PATH);
-  if (located === undefined) return { read: [], run: [gitBinary] };
+  const binary = gitBinary.includes("/") ? resolve(cwd, gitBinary) : gitBinary;
+  const located = await locateGit(binary, env["PATH"] ?? DEFAULT_SEARCH_PATH);
+  if (located === undefined) return { read: [], run: [binary] };
   return { read: [located.found, located.program], run: [located.program] };
 }
 

@@ -140,7 +140,7 @@ async function machineResults(subject: Subject): Promise<readonly CheckResult[]>
     ...await directoryResults("git-data-path", "NGIT_GIT_DATA_PATH", gitPath),
     ...await directoryResults("relay-data-path", "NGIT_RELAY_DATA_PATH", relayPath),
     values.gitBinary === undefined ? resultsOf("git").skip("NGIT_GIT_BINARY is not valid") : await checkGit({
-      binary: values.gitBinary,
+      binary: values.gitBinary.includes("/") ? resolve(input.cwd, values.gitBinary) : values.gitBinary,
       searchPath: input.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
       clock: input.clock,
     }),

@@ -118,7 +118,8 @@ async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await Deno.stat(path)).size;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    // A path below a file is the fault of the directory, which has a check of its own.
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     return 0; // there but unreadable: opening it tells why
   }
 }

@@ -20,7 +20,8 @@ function check(
   more: Partial<CheckConfigInput> = {},
 ): Promise<CheckReport> {
   return checkConfig({
-    args: ["--check-config", "--bind-address=127.0.0.1:0", ...args],
+    // Without sync it needs no more of the network than tests are given.
+    args: ["--check-config", "--bind-address=127.0.0.1:0", "--no-sync-enable", ...args],
     env: { PATH: Deno.env.get("PATH") },
     cwd,
     readTextFile: Deno.readTextFile,
