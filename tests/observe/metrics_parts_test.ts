@@ -195,3 +195,23 @@ Deno.test("a job is counted by how it ended, and its last success keeps its time
   assert.equal(series.get('ngit_job_last_success_timestamp_seconds{job="purgatory_sweep"}'), succeededAt);
   assert.equal(series.get('ngit_job_duration_seconds{job="purgatory_sweep"}'), 0);
 });
+
+Deno.test("M-31 repositories that fail their integrity check are read where they are kept, at most once a minute", async () => {
+  const { metrics, clock, scrape } = setup();
+  let reads = 0;
+  metrics.observe({ fsckFailures: () => Promise.resolve(++reads) });
+  assert.equal((await scrape()).get("ngit_repo_fsck_failures"), 1);
+  assert.equal((await scrape()).get("ngit_repo_fsck_failures"), 1);
+  await clock.advance(60_000);
+  assert.equal((await scrape()).get("ngit_repo_fsck_failures"), 2);
+});
+
+Deno.test("C-42 reloads are counted by result", async () => {
+  const { metrics, scrape } = setup();
+  metrics.config.reloaded("failure");
+  metrics.config.reloaded("success");
+  metrics.config.reloaded("failure");
+  const series = await scrape();
+  assert.equal(series.get('ngit_config_reload_total{result="success"}'), 1);
+  assert.equal(series.get('ngit_config_reload_total{result="failure"}'), 2);
+});

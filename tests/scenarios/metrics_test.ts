@@ -87,11 +87,19 @@ Deno.test("database, disk and jobs of a running server are measured", () =>
       const free = value(`ngit_disk_free_bytes{volume="${volume}"}`);
       ok(free > 0 && free < value(`ngit_disk_total_bytes{volume="${volume}"}`), volume);
     }
-    for (const job of ["expired_events", "deleted_retention", "rejected_hot", "rejected_cold"]) {
+    for (
+      const job of [
+        "expired_events",
+        "deleted_retention",
+        "rejected_hot",
+        "rejected_cold",
+        "prs_startup_scan",
+      ]
+    ) {
       ok(value(`ngit_job_runs_total{job="${job}",result="success"}`) > 0, job);
       ok(value(`ngit_job_last_success_timestamp_seconds{job="${job}"}`) > 1.7e9, job);
     }
-  }));
+  }, { NGIT_GRASP06_ENABLE: "true" }));
 
 Deno.test("M-7 M-10 H-40 bytes of a push are counted once, and repositories without a walk", () =>
   scene(async (stage) => {

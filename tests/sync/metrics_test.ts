@@ -46,3 +46,19 @@ Deno.test("M-16 failures, dead and tracked relays follow a peer that fails, dies
     assert.deepEqual([...gone.keys()].filter((series) => series.includes("x.example")), []);
   }, { served: [served], world: (world) => world.peer(X).dial = "network" });
 });
+
+Deno.test("S-104 batches under way and events waiting on a connection are read from its relay", async () => {
+  await rig(async ({ clock, sync, world, until, turn }) => {
+    const metrics = metricsOf(clock);
+    metrics.observe({ syncRelays: () => sync.relayGauges() });
+    await until(() => world.peer(X).links.length > 0 && world.peer(X).link.open.length > 0);
+    world.peer(X).link.queueDepth = 3;
+    await clock.advance(1_000);
+    await turn();
+    const series = seriesOf((await metrics.render()).body);
+    const pending = series.get(`ngit_sync_pending_batches{relay="${X}"}`)!;
+    assert.ok(pending >= 1, `${pending}`);
+    assert.equal(series.get(`ngit_sync_queue_depth{relay="${X}"}`), 3);
+    for (const history of world.peer(X).link.open) history.end("complete");
+  }, { served: [announcement(1, "foo", [X])], world: (world) => world.peer(X).rule = () => "wait" });
+});
