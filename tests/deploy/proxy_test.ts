@@ -23,6 +23,7 @@ const CORS = [
   "access-control-allow-methods",
   "access-control-allow-headers",
 ];
+const PROXIES = [NGINX, CADDY];
 const UPGRADE = {
   Upgrade: "websocket",
   Connection: "Upgrade",
@@ -30,39 +31,41 @@ const UPGRADE = {
   "Sec-WebSocket-Version": "13",
 };
 
-const scenes = new Map<ProxyKind, Promise<ProxyScene>>();
+/** Servers, proxies and one connection each outlive a test. */
+const SHARED = { sanitizeOps: false, sanitizeResources: false };
+const scenes = new Map<ProxyKind, ProxyScene>();
+Deno.test.beforeAll(async () => {
+  for (const kind of PROXIES) if (kind.isInstalled) scenes.set(kind, await openProxyScene(kind));
+});
 Deno.test.afterAll(async () => {
-  for (const scene of scenes.values()) await (await scene).end();
+  for (const scene of scenes.values()) await scene.end();
 });
 
-/** One criterion, proved once per proxy; all of them share one server per proxy. */
-function behindProxies(
-  name: (proxy: string) => string,
-  prove: (scene: ProxyScene, kind: ProxyKind) => Promise<void>,
-): void {
-  for (const kind of [NGINX, CADDY]) {
-    Deno.test({
-      name: name(kind.name) + (kind.isInstalled ? "" : " (skipped: not installed)"),
-      ignore: !kind.isInstalled,
-      sanitizeResources: false,
-      sanitizeOps: false,
-      fn: async () => {
-        if (!scenes.has(kind)) scenes.set(kind, openProxyScene(kind));
-        const scene = await scenes.get(kind)!;
-        try {
-          await prove(scene, kind);
-        } catch (error) {
-          console.error(scene.direct.log.slice(-3_000), (await scene.proxy.log()).slice(-2_000));
-          throw error;
-        }
-      },
-    });
-  }
+/** Proves the same behind every proxy, each with one server for all tests. */
+function behindProxies(prove: (scene: ProxyScene, kind: ProxyKind) => Promise<void>) {
+  return async (t: Deno.TestContext) => {
+    for (const kind of PROXIES) {
+      const scene = scenes.get(kind);
+      await t.step({
+        name: kind.name + (scene ? "" : ": skipped, it is not installed"),
+        ignore: !scene,
+        fn: async () => {
+          try {
+            await prove(scene!, kind);
+          } catch (error) {
+            console.error(scene!.direct.log.slice(-3_000), (await scene!.proxy.log()).slice(-2_000));
+            throw error;
+          }
+        },
+      });
+    }
+  };
 }
 
-behindProxies(
-  (proxy) => `M-34 ${proxy}: a subscription hears an event that another client sends`,
-  async ({ relay, wsUrl, server }) => {
+Deno.test(
+  "M-34 behind a proxy, a subscription hears an event that another client sends",
+  SHARED,
+  behindProxies(async ({ relay, wsUrl, server }) => {
     const owner = newSigner();
     const listener = await RelayClient.connect(wsUrl);
     const id = await listener.subscribe({ authors: [owner.pubkey] });
@@ -70,12 +73,13 @@ behindProxies(
     await publish(relay, event, "");
     await eventually("the event arrives", () => listener.received(id).length === 1);
     await listener.close();
-  },
+  }),
 );
 
-behindProxies(
-  (proxy) => `M-34 ${proxy}: an identifier with blanks is pushed to, cloned and has a page`,
-  async (scene) => {
+Deno.test(
+  "M-34 behind a proxy, an identifier with blanks is pushed to, cloned and has a page",
+  SHARED,
+  behindProxies(async (scene) => {
     const repository = await hosted(scene, "my repo ✓");
     const { owner, work, url, identifier } = repository;
     assert.ok(url.includes("/my%20repo%20%E2%9C%93.git"));
@@ -83,53 +87,65 @@ behindProxies(
     assert.equal(refs["refs/heads/main"], (await refsOf(work))["refs/heads/main"]);
     const page = await ask(scene.httpUrl, `/${owner.npub}/${encodeURIComponent(identifier)}.git`);
     assert.equal(page.status, 200);
-  },
+  }),
 );
 
-behindProxies((proxy) => `M-34 ${proxy}: paths arrive as they were sent`, async (scene) => {
-  const { owner } = await hosted(scene, "a b");
-  const paths = [
-    "/nothing%20here//x%2Fy?z=1",
-    "//",
-    `/${owner.npub}/a%20b.git`,
-    `/${owner.npub}//a%20b.git`,
-    `/${owner.npub}/a%20b.git/info/refs?service=git-upload-pack`,
-    `/${owner.npub}/%2e%2e.git`,
-    `/${owner.npub}/a%20b`,
-  ];
-  for (const path of paths) {
-    const headers = { Host: scene.server.domain, Accept: "text/html" };
-    const [through, direct] = await Promise.all([
-      ask(scene.httpUrl, path, { headers }),
-      ask(scene.direct.httpUrl, path, { headers }),
-    ]);
-    assert.deepEqual([through.status, through.body], [direct.status, direct.body], path);
-    assert.deepEqual(through.values("location"), direct.values("location"), path);
-  }
-});
+Deno.test(
+  "M-34 behind a proxy, paths arrive as they were sent",
+  SHARED,
+  behindProxies(async (scene) => {
+    const { owner } = await hosted(scene, "a b");
+    const paths = [
+      "/nothing%20here//x%2Fy?z=1",
+      "//",
+      `/${owner.npub}/a%20b.git`,
+      `/${owner.npub}//a%20b.git`,
+      `/${owner.npub}/a%20b.git/info/refs?service=git-upload-pack`,
+      `/${owner.npub}/%2e%2e.git`,
+      `/${owner.npub}/a%20b`,
+    ];
+    for (const path of paths) {
+      const headers = { Host: scene.server.domain, Accept: "text/html" };
+      const [through, direct] = await Promise.all([
+        ask(scene.httpUrl, path, { headers }),
+        ask(scene.direct.httpUrl, path, { headers }),
+      ]);
+      assert.deepEqual([through.status, through.body], [direct.status, direct.body], path);
+      assert.deepEqual(through.values("location"), direct.values("location"), path);
+    }
+  }),
+);
 
-behindProxies((proxy) => `M-34 H-3 ${proxy}: every answer has one set of CORS headers`, async (scene) => {
-  const { owner } = await hosted(scene, "cors");
-  const refs = `/${owner.npub}/cors.git/info/refs?service=git-upload-pack`;
-  const answers = [
-    [200, await ask(scene.httpUrl, "/")],
-    [200, await ask(scene.httpUrl, "/", { headers: { Accept: "application/nostr+json" } })],
-    [200, await ask(scene.httpUrl, refs)],
-    [204, await ask(scene.httpUrl, refs, { method: "OPTIONS", headers: { Origin: "https://example.org" } })],
-    [404, await ask(scene.httpUrl, "/nothing")],
-    [405, await ask(scene.httpUrl, "/", { method: "DELETE" })],
-    [101, await ask(scene.httpUrl, "/", { headers: UPGRADE })],
-  ] as const;
-  for (const [status, answer] of answers) {
-    assert.equal(answer.status, status);
-    for (const name of CORS) assert.equal(answer.values(name).length, 1, `${status} ${name}`);
-    assert.deepEqual(answer.values("access-control-allow-origin"), ["*"]);
-  }
-});
+Deno.test(
+  "M-34 H-3 behind a proxy, every answer has one set of CORS headers",
+  SHARED,
+  behindProxies(async (scene) => {
+    const { owner } = await hosted(scene, "cors");
+    const refs = `/${owner.npub}/cors.git/info/refs?service=git-upload-pack`;
+    const answers = [
+      [200, await ask(scene.httpUrl, "/")],
+      [200, await ask(scene.httpUrl, "/", { headers: { Accept: "application/nostr+json" } })],
+      [200, await ask(scene.httpUrl, refs)],
+      [
+        204,
+        await ask(scene.httpUrl, refs, { method: "OPTIONS", headers: { Origin: "https://example.org" } }),
+      ],
+      [404, await ask(scene.httpUrl, "/nothing")],
+      [405, await ask(scene.httpUrl, "/", { method: "DELETE" })],
+      [101, await ask(scene.httpUrl, "/", { headers: UPGRADE })],
+    ] as const;
+    for (const [status, answer] of answers) {
+      assert.equal(answer.status, status);
+      for (const name of CORS) assert.equal(answer.values(name).length, 1, `${status} ${name}`);
+      assert.deepEqual(answer.values("access-control-allow-origin"), ["*"]);
+    }
+  }),
+);
 
-behindProxies(
-  (proxy) => `M-34 ${proxy}: metrics and the status page are hidden, health is not`,
-  async (scene) => {
+Deno.test(
+  "M-34 behind a proxy, metrics and the status page are hidden, health is not",
+  SHARED,
+  behindProxies(async (scene) => {
     for (const path of ["/metrics", "/status"]) {
       assert.equal((await ask(scene.direct.httpUrl, path)).status, 200);
       const variants = [path, `${path}?x=1`, path.replace("s", "%73"), `/${path}`, `${path}/`];
@@ -138,12 +154,13 @@ behindProxies(
       }
     }
     assert.equal((await ask(scene.httpUrl, "/healthz")).status, 200);
-  },
+  }),
 );
 
-behindProxies(
-  (proxy) => `M-34 M-14 ${proxy}: the server knows its clients' addresses, and believes no forged ones`,
-  async (scene, { name }) => {
+Deno.test(
+  "M-34 M-14 behind a proxy, the server knows its clients' addresses, and believes no forged ones",
+  SHARED,
+  behindProxies(async (scene, { name }) => {
     const connect = () =>
       new Promise<WebSocket>((resolve, reject) => {
         const socket = new WebSocket(scene.wsUrl, {
@@ -157,12 +174,13 @@ behindProxies(
     await eventually("the address is flagged", () => scene.direct.log.includes('"ip":"127.0.0.2"'));
     assert.ok(!scene.direct.log.includes("203.0.113.7"), name);
     for (const socket of sockets) socket.terminate();
-  },
+  }),
 );
 
-behindProxies(
-  (proxy) => `M-34 ${proxy}: pages are compressed once, and git's compressed requests are understood`,
-  async (scene) => {
+Deno.test(
+  "M-34 behind a proxy, pages are compressed once, and git's compressed requests are understood",
+  SHARED,
+  behindProxies(async (scene) => {
     const page = await ask(scene.httpUrl, "/", { headers: { "Accept-Encoding": "gzip" } });
     assert.deepEqual(page.values("content-encoding"), ["gzip"]);
     assert.ok(gunzipSync(Buffer.from(page.body, "latin1")).toString().includes("<html"));
@@ -181,12 +199,13 @@ behindProxies(
     const trace = new TextDecoder().decode(stderr);
     assert.equal(code, 0, trace.slice(-2_000));
     assert.match(trace, /=> Send header: Content-Encoding: gzip/);
-  },
+  }),
 );
 
-behindProxies(
-  (proxy) => `M-34 ${proxy}: a client that waits for 100 Continue is told to go on`,
-  async (scene) => {
+Deno.test(
+  "M-34 behind a proxy, a client that waits for 100 Continue is told to go on",
+  SHARED,
+  behindProxies(async (scene) => {
     const { owner } = await hosted(scene, "expect");
     const body = new TextEncoder().encode("0014command=ls-refs\n0000");
     const answer = await ask(scene.httpUrl, `/${owner.npub}/expect.git/git-upload-pack`, {
@@ -201,24 +220,29 @@ behindProxies(
     });
     assert.equal(answer.status, 200);
     assert.match(answer.body, /refs\/heads\/main/);
-  },
+  }),
 );
 
-behindProxies((proxy) => `M-34 ${proxy}: a large push that is refused says why`, async (scene) => {
-  const repository = await hosted(scene, "refused");
-  await git(repository.work, "config", "core.compression", "0");
-  await commitFile(repository.work, "more.bin", noise(8_000_000));
-  let answer: GitOutput | undefined;
-  tryGit(repository.work, "push", repository.url, "main").then((output) => answer = output);
-  await eventually("the refusal ends", () => answer !== undefined, 30_000);
-  const { code, stderr } = answer!;
-  assert.notEqual(code, 0);
-  assert.match(stderr, /state/, stderr);
-});
+Deno.test(
+  "M-34 behind a proxy, a large push that is refused says why",
+  SHARED,
+  behindProxies(async (scene) => {
+    const repository = await hosted(scene, "refused");
+    await git(repository.work, "config", "core.compression", "0");
+    await commitFile(repository.work, "more.bin", noise(8_000_000));
+    let answer: GitOutput | undefined;
+    tryGit(repository.work, "push", repository.url, "main").then((output) => answer = output);
+    await eventually("the refusal ends", () => answer !== undefined, 30_000);
+    const { code, stderr } = answer!;
+    assert.notEqual(code, 0);
+    assert.match(stderr, /state/, stderr);
+  }),
+);
 
-behindProxies(
-  (proxy) => `M-34 ${proxy}: a large push and its clone stream, and nothing touches the proxy's disk`,
-  async (scene, { name }) => {
+Deno.test(
+  "M-34 behind a proxy, a large push and its clone stream, and nothing touches the proxy's disk",
+  SHARED,
+  behindProxies(async (scene, { name }) => {
     const megabytes = Number(Deno.env.get("DEPLOY_PUSH_MB") ?? 30);
     const repository = await announced(scene, "large");
     await git(repository.work, "config", "core.compression", "0");
@@ -239,7 +263,7 @@ behindProxies(
     assert.equal(peaks.temporaryBytes, 0, figures);
     assert.ok(peaks.serverGrowth < 100 * 1024 * 1024, figures);
     assert.doesNotMatch(await scene.proxy.log(), /buffered to a temporary file/);
-  },
+  }),
 );
 
 /** Incompressible bytes, so that the pack is as large as the file. */
