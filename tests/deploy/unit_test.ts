@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/mod.ts";
+import { DEFAULT_BOUNDS } from "../../lib/relay/ports.ts";
 import { withTempDirectory } from "../support/temp.ts";
 
 const SHIPPED = new URL("../../docs/deploy/", import.meta.url).pathname;
@@ -111,4 +112,13 @@ Deno.test("the shipped sample of a configuration is right as it is, but for the 
   assert.ok(loaded.ok);
   assert.deepEqual(loaded.warnings, []);
   assert.equal(loaded.config.domain, "git.example.org");
+});
+
+Deno.test("M-34 an idle WebSocket is pinged long before nginx would close it", async () => {
+  const site = await Deno.readTextFile(`${SHIPPED}nginx.conf`);
+  const pingSecs = DEFAULT_BOUNDS.idleTimeoutSecs / 2;
+  for (const name of ["proxy_read_timeout", "proxy_send_timeout"]) {
+    const seconds = Number(new RegExp(`^ *${name} (\\d+)s;$`, "m").exec(site)?.[1]);
+    assert.ok(seconds >= 3600 && seconds > 10 * pingSecs, name);
+  }
 });
