@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { cloneRow } from "./clone_row.ts";
+import { databaseServerRows } from "./database_server_rows.ts";
 import { eventRow } from "./event_rows.ts";
 import { fetchRow } from "./fetch_row.ts";
 import { firstSyncRow } from "./first_sync_row.ts";
@@ -31,6 +32,7 @@ const ROWS: readonly Row[] = [
   firstSyncRow,
   secondSyncRow,
   huntRow,
+  ...databaseServerRows,
 ];
 /** A row that takes longer is reported as failed; what it started is ended with the bench. */
 const ROW_DEADLINE_MS = { full: 120_000, quick: 60_000 };
@@ -46,7 +48,7 @@ class Workshop implements Bench {
   constructor(readonly directory: string, readonly quick: boolean, readonly syncEvents: number) {}
 
   relaySite(): Promise<RelaySite> {
-    return this.#relaySite ??= this.newDirectory("relay").then(openRelaySite);
+    return this.#relaySite ??= this.newDirectory("relay").then((path) => openRelaySite(path));
   }
 
   gitSite(): Promise<GitSite> {

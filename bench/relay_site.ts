@@ -20,9 +20,12 @@ export interface RelaySite {
   close(): Promise<void>;
 }
 
-/** Starts a {@link RelaySite} with its data below `directory`. */
-export async function openRelaySite(directory: string): Promise<RelaySite> {
-  const server = await ServerProcess.start({ dataPath: `${directory}/data`, env: SERVER_ENV });
+/** Starts a {@link RelaySite} with its data below `directory`, and with more options if need be. */
+export async function openRelaySite(
+  directory: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RelaySite> {
+  const server = await ServerProcess.start({ dataPath: `${directory}/data`, env: { ...SERVER_ENV, ...env } });
   const close = async () => void await server.stop();
   try {
     const relay = await RelayClient.connect(server.wsUrl);
