@@ -59,6 +59,7 @@ Deno.test("with a database server gone EVENT, REQ and push are refused in words 
       const push = await tryGit(repository.work, "push", repository.url, "main");
       ok(push.code !== 0);
       match(push.stderr, /authorisation failed: internal error, try again/);
+      await git(directory, "clone", "-q", repository.url, `${directory}/meanwhile`);
       await until(async () => /^503 .*db/s.test(await readyz(server)));
 
       proxy.accepting = "pass";
