@@ -37,8 +37,8 @@ export type BackupResult =
  * everything a stored state names was there before, and nothing is pruned meanwhile.
  */
 export async function runBackup(options: BackupOptions): Promise<BackupResult> {
-  const { to, gitPath, databasePath, clock } = options;
-  const refused = await refusal(options);
+  const { to, gitPath, clock } = options;
+  const refused = await refusal(options) ?? await databaseProblem(options);
   if (refused !== undefined) return { ok: false, reason: refused };
   const unmark = await markBackup(gitPath, clock);
   if (!unmark) return { ok: false, reason: `another backup of ${gitPath} is running` };
@@ -54,8 +54,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupResult> {
   } catch (error) {
     await archive?.abandon();
     const left = archive ? `; what was written is left as ${to}.partial` : "";
-    const what = databasePath === undefined ? "" : " or the database";
-    return { ok: false, reason: `the target${what} failed: ${reasonOf(error)}${left}` };
+    return { ok: false, reason: `the backup failed: ${reasonOf(error)}${left}` };
   } finally {
     options.progress.done();
     await unmark();
@@ -72,6 +71,15 @@ async function refusal({ to, gitPath, databasePath }: BackupOptions): Promise<st
   const data = [gitPath, ...databasePath === undefined ? [] : [dirname(databasePath)]];
   const around = data.find((path) => !relative(path, to).startsWith(".."));
   return around === undefined ? undefined : `${to} lies inside ${around}, which is what is backed up`;
+}
+
+async function databaseProblem({ databasePath, clock, log }: BackupOptions): Promise<string | undefined> {
+  if (databasePath === undefined) return undefined;
+  try {
+    (await StoredData.open({ location: databasePath, clock, log })).close();
+  } catch (error) {
+    return reasonOf(error);
+  }
 }
 
 function isTar(path: string): boolean {

@@ -2,6 +2,15 @@ import { dirname } from "node:path";
 import { createTarPacker, type TarPackController } from "modern-tar";
 import type { Archive, Written } from "./archive.ts";
 
+/** The runtime loses what it holds back when its own stream of a file is not closed; it has to be synced first. */
+function into(file: Deno.FsFile): WritableStream<Uint8Array<ArrayBuffer>> {
+  return new WritableStream({
+    write: async (chunk) => {
+      for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await file.write(rest));
+    },
+  });
+}
+
 /**
  * A backup as one tar file, gzipped when its name ends in `.gz` or `.tgz`. It is written from front to
  * back while things are read, so it needs no second copy; what could not be completed stays in it
@@ -22,7 +31,7 @@ export class TarArchive implements Archive {
     this.#controller = controller;
     const bytes: ReadableStream<Uint8Array<ArrayBuffer>> = readable;
     const packed = /\.t?gz$/.test(target) ? bytes.pipeThrough(new CompressionStream("gzip")) : bytes;
-    this.#written = packed.pipeTo(file.writable, { preventClose: true });
+    this.#written = packed.pipeTo(into(file));
     this.#written.catch((error) => this.#failure = error);
   }
 
@@ -33,15 +42,14 @@ export class TarArchive implements Archive {
     return new TarArchive(target, file);
   }
 
-  folder(path: string): Promise<void> {
+  async folder(path: string): Promise<void> {
     const parts = path.split("/");
-    parts.forEach((_, index) => {
-      const name = parts.slice(0, index + 1).join("/");
-      if (this.#folders.has(name)) return;
+    for (let depth = 1; depth <= parts.length; depth++) {
+      const name = parts.slice(0, depth).join("/");
+      if (this.#folders.has(name)) continue;
       this.#folders.add(name);
-      this.#controller.add({ name: `${name}/`, type: "directory", size: 0, mode: 0o750 });
-    });
-    return Promise.resolve();
+      await this.#controller.add({ name: `${name}/`, type: "directory", size: 0, mode: 0o750 }).close();
+    }
   }
 
   async file(path: string, source: string): Promise<Written> {

@@ -1,4 +1,4 @@
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 /** Rows written in one transaction. */
 const ROWS_PER_TRANSACTION = 1_000;
@@ -26,6 +26,8 @@ export interface SpooledEvent {
  */
 export class Spool {
   readonly #database: DatabaseSync;
+  readonly #insert: StatementSync;
+  readonly #next: StatementSync;
   #open = 0;
 
   /** Opens or creates the file. */
@@ -38,6 +40,13 @@ export class Spool {
         number INTEGER PRIMARY KEY, copy TEXT NOT NULL UNIQUE, rank INTEGER NOT NULL,
         created_at INTEGER NOT NULL, text TEXT NOT NULL);
       CREATE INDEX IF NOT EXISTS events_in_order ON events (rank, created_at, number);`);
+    this.#insert = this.#database.prepare(
+      "INSERT OR IGNORE INTO events (copy, rank, created_at, text) VALUES (?, ?, ?, ?)",
+    );
+    this.#next = this.#database.prepare(
+      `SELECT text, rank, created_at AS createdAt, number FROM events
+       WHERE rank = ? AND (created_at, number) > (?, ?) ORDER BY created_at, number LIMIT ?`,
+    );
   }
 
   /** The source it was filled from and completely so; undefined before {@link filled}. */
@@ -60,9 +69,7 @@ export class Spool {
     const key = keyOf(text);
     if ("problem" in key) return key;
     if (this.#open === 0) this.#database.exec("BEGIN");
-    const { changes } = this.#database.prepare(
-      "INSERT OR IGNORE INTO events (copy, rank, created_at, text) VALUES (?, ?, ?, ?)",
-    ).run(key.copy, key.rank, key.createdAt, key.text);
+    const { changes } = this.#insert.run(key.copy, key.rank, key.createdAt, key.text);
     if (++this.#open === ROWS_PER_TRANSACTION) this.#commit();
     return Number(changes) > 0 ? "added" : "repeated";
   }
@@ -78,11 +85,8 @@ export class Spool {
     const [doneRank = -1, createdAt = 0, number = 0] = (this.#fact("done") ?? "").split(" ").filter(Boolean)
       .map(Number);
     if (rank < doneRank) return [];
-    const behind = rank === doneRank;
-    return this.#database.prepare(
-      `SELECT text, rank, created_at AS createdAt, number FROM events
-       WHERE rank = ? AND (created_at, number) > (?, ?) ORDER BY created_at, number LIMIT ?`,
-    ).all(rank, behind ? createdAt : -1, behind ? number : -1, limit) as unknown as SpooledEvent[];
+    const after = rank === doneRank ? [createdAt, number] : [-1, -1];
+    return this.#next.all(rank, ...after, limit) as unknown as SpooledEvent[];
   }
 
   /** Everything up to this event was imported. */

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { type BackupOptions, type BackupResult, runBackup } from "../../lib/commands/backup/run.ts";
+import { noProgress } from "../../lib/commands/progress.ts";
+import { encodeNpub } from "../../lib/nostr/mod.ts";
+import { systemClock } from "../../lib/world/mod.ts";
+import { git } from "../support/git_client.ts";
+import { silentLog } from "../support/silent_log.ts";
+import { withTempDirectory } from "../support/temp.ts";
+import { announced, hosted, scene } from "../scenarios/support.ts";
+import { copyTree, runProgram } from "./support.ts";
+
+const exists = async (path: string) => await Deno.lstat(path).then(() => true, () => false);
+
+Deno.test("a tar backup unpacks to what a directory backup holds, and passes restore-check", () =>
+  scene(async (stage) => {
+    const { directory } = stage;
+    const { owner } = await hosted(stage, "one");
+    await announced(stage, "waiting");
+    const dataPath = `${directory}/data`;
+    for (const name of ["copy", "copy.tar.gz"]) {
+      const run = await runProgram(["backup", "--to", `${directory}/out/${name}`], { dataPath });
+      assert.equal(run.code, 0, run.stderr);
+    }
+    assert.deepEqual(
+      (await Array.fromAsync(Deno.readDir(`${directory}/out`))).map(({ name }) => name).sort(),
+      ["copy", "copy.tar.gz"],
+    );
+    await Deno.mkdir(`${directory}/unpacked`);
+    const { code } = await new Deno.Command("tar", {
+      args: ["-xzf", `${directory}/out/copy.tar.gz`, "-C", `${directory}/unpacked`],
+    }).output();
+    assert.equal(code, 0);
+    assert.deepEqual(await namesBelow(`${directory}/unpacked`), await namesBelow(`${directory}/out/copy`));
+    const check = await runProgram(["restore-check", `${directory}/unpacked`, "--full"], { dataPath });
+    assert.equal(check.code, 0, check.stdout);
+    assert.match(check.stdout, /3 events?|2 events/);
+    const repository = `${directory}/unpacked/git/${owner.npub}/one.git`;
+    assert.equal(
+      await git(repository, "rev-parse", "HEAD"),
+      await git(`${directory}/data/git/${owner.npub}/one.git`, "rev-parse", "HEAD"),
+    );
+  }));
+
+Deno.test("a backup shares files with the data where it can, and with --copy it does not", () =>
+  scene(async (stage) => {
+    const { directory } = stage;
+    const { owner } = await hosted(stage, "one");
+    const dataPath = `${directory}/data`;
+    const packs = `git/${owner.npub}/one.git/objects/pack`;
+    const [pack] = (await Array.fromAsync(Deno.readDir(`${dataPath}/${packs}`))).map(({ name }) => name);
+    const inode = async (root: string) => (await Deno.stat(`${root}/${packs}/${pack}`)).ino;
+    await runProgram(["backup", "--to", `${directory}/linked`], { dataPath });
+    await runProgram(["backup", "--to", `${directory}/copied`, "--copy"], { dataPath });
+    assert.equal(await inode(`${directory}/linked`), await inode(dataPath));
+    assert.notEqual(await inode(`${directory}/copied`), await inode(dataPath));
+    assert.equal(await exists(`${dataPath}/git/.backup-running`), false);
+  }));
+
+Deno.test("a repository that cannot be read is left out, listed, and makes the exit code 1", () =>
+  scene(async (stage) => {
+    const { directory } = stage;
+    const { owner } = await hosted(stage, "good");
+    const bad = await hosted(stage, "bad");
+    const dataPath = `${directory}/data`;
+    const head = `${dataPath}/git/${bad.owner.npub}/bad.git/HEAD`;
+    await Deno.remove(head);
+    await Deno.mkdir(head);
+    const run = await runProgram(["backup", "--to", `${directory}/copy`], { dataPath });
+    assert.equal(run.code, 1);
+    assert.match(run.stdout, new RegExp(`UNREADABLE ${bad.owner.npub}/bad.git: `));
+    assert.equal(await exists(`${directory}/copy/git/${bad.owner.npub}/bad.git`), false);
+    assert.equal(await exists(`${directory}/copy/git/${owner.npub}/good.git/HEAD`), true);
+    const check = await runProgram(["restore-check", `${directory}/copy`], { dataPath });
+    assert.equal(check.code, 1);
+    assert.match(check.stdout, /sync will have to fetch:\n {2}npub1\S+\/bad: everything, /);
+  }));
+
+Deno.test("restore-check names refs whose objects are gone, refs that differ, and orphans; on live data too", () =>
+  scene(async (stage) => {
+    const { directory } = stage;
+    const lossy = await hosted(stage, "lossy");
+    const moved = await hosted(stage, "moved");
+    const dataPath = `${directory}/data`;
+    const whole = await runProgram(["restore-check", "--full"], { dataPath });
+    assert.equal(whole.code, 0, whole.stdout + whole.stderr);
+    await Deno.remove(`${dataPath}/git/${lossy.owner.npub}/lossy.git/objects/pack`, { recursive: true });
+    await git(`${dataPath}/git/${moved.owner.npub}/moved.git`, "branch", "other", "main");
+    const orphan = `${encodeNpub("5".repeat(64))}/orphan`;
+    await copyTree(`${dataPath}/git/${moved.owner.npub}`, `${dataPath}/git/${orphan.split("/")[0]}`);
+    await Deno.rename(
+      `${dataPath}/git/${orphan.split("/")[0]}/moved.git`,
+      `${dataPath}/git/${orphan}.git`,
+    );
+    const check = await runProgram(["restore-check", "--full", "--format", "json"], {
+      dataPath,
+      env: { NGIT_DOMAIN: stage.server.domain },
+    });
+    assert.equal(check.code, 1);
+    const { results, toFetch } = JSON.parse(check.stdout);
+    assert.deepEqual(toFetch, [
+      { repository: `${lossy.owner.npub}/lossy`, missing: ["refs/heads/main"], elsewhere: [] },
+    ]);
+    const text = results.map(({ status, message }: Record<string, string>) => `${status} ${message}`).join(
+      "\n",
+    );
+    assert.match(text, /FAIL 1 lack objects their state names: npub1\S+\/lossy/);
+    assert.match(text, /warn 1 have refs that differ from their state: npub1\S+\/moved/);
+    assert.match(text, new RegExp(`warn 1 without announcement: ${orphan}`));
+    assert.match(text, /FAIL 1 of 3 broken: npub1\S+\/lossy\.git/);
+  }));
+
+Deno.test("what cannot be backed up is refused in one sentence, and nothing is left behind", () =>
+  withTempDirectory(async (directory) => {
+    const refused = async (to: string, databasePath?: string) => {
+      const result = await backUp(directory, { to: `${directory}/${to}`, databasePath });
+      return result.ok ? "made" : result.reason;
+    };
+    assert.match(await refused("x"), /^there is no git data at /);
+    await Deno.mkdir(`${directory}/git`);
+    assert.match(
+      await refused("x", `${directory}/relay/relay.db`),
+      /^there is no database at .*relay\.db$/,
+    );
+    await Deno.mkdir(`${directory}/taken`);
+    assert.match(await refused("taken"), /taken exists/);
+    await Deno.mkdir(`${directory}/cut.partial`);
+    assert.match(await refused("cut"), /cut\.partial is left of a backup/);
+    assert.match(await refused("git/inside"), / lies inside /);
+    await Deno.writeTextFile(`${directory}/git/.backup-running`, `${Deno.pid} ${Date.now()}\n`);
+    assert.match(await refused("z"), /^another backup of /);
+    await Deno.writeTextFile(`${directory}/git/.backup-running`, `${Deno.pid} ${Date.now() - 90_000_000}\n`);
+    assert.equal(await refused("z"), "made");
+    assert.equal(await exists(`${directory}/git/.backup-running`), false);
+  }));
+
+Deno.test("the key is in a backup only when asked for, readable by its owner alone, and never printed", () =>
+  withTempDirectory(async (dataPath) => {
+    await Deno.mkdir(`${dataPath}/git`);
+    const run = await runProgram(["backup", "--to", "copy", "--git-only", "--include-key"], { dataPath });
+    assert.equal(run.code, 0, run.stderr);
+    assert.equal((await Deno.stat(`${dataPath}/copy/.relay-owner.nsec`)).mode! & 0o777, 0o600);
+    assert.match(await Deno.readTextFile(`${dataPath}/copy/.relay-owner.nsec`), /^nsec1/);
+    assert.ok(!(run.stdout + run.stderr).includes("nsec1"));
+    const check = await runProgram(["restore-check", "copy"], { dataPath });
+    assert.equal(check.code, 0, check.stdout);
+    assert.match(check.stdout, /skip +not included in this backup/);
+  }));
+
+async function backUp(
+  directory: string,
+  options: Partial<BackupOptions> & { to: string },
+): Promise<BackupResult> {
+  return await runBackup({
+    gitPath: `${directory}/git`,
+    databasePath: undefined,
+    key: undefined,
+    mayLink: true,
+    clock: systemClock,
+    log: silentLog,
+    progress: noProgress,
+    ...options,
+  });
+}
+
+async function namesBelow(root: string, folder = ""): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${root}/${folder}`)) {
+    if (isDirectory) names.push(...await namesBelow(root, `${folder}${name}/`));
+    else names.push(folder + name);
+  }
+  return names.sort();
+}
