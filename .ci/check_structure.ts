@@ -14,7 +14,7 @@ const LAYERS = [
   ["policy"],
   ["git", "negentropy"],
   ["purgatory"],
-  ["intake", "hunt"],
+  ["intake", "hunt", "maintenance"],
   ["relay", "sync"],
   ["http", "commands"],
 ];

@@ -19,6 +19,8 @@ export interface GitRunOptions {
   readonly allowProtocol?: AllowedProtocol;
   /** Becomes GIT_PROTOCOL. */
   readonly protocol?: string;
+  /** Work nobody waits for: runs at a lower priority where nice(1) is installed. */
+  readonly isBackground?: boolean;
 }
 
 /** What became of a command. */
@@ -70,7 +72,8 @@ export async function createGit(options: GitOptions): Promise<Git> {
   const searchPath = options.searchPath ?? DEFAULT_SEARCH_PATH;
   const program = {
     git: await resolveBinary(options.binary, searchPath),
-    setsid: await findSetsid(searchPath),
+    setsid: await findTool("setsid", searchPath),
+    nice: await findTool("nice", searchPath),
   };
   const homePath = await privateDirectory(options.homePath);
   const bare = new GitRunner(
@@ -105,7 +108,7 @@ export async function inspectGit(
 ): Promise<{ readonly path: string; readonly version: GitVersion }> {
   const searchPath = options.searchPath ?? DEFAULT_SEARCH_PATH;
   const path = await resolveBinary(options.binary, searchPath);
-  const program = { git: path, setsid: undefined };
+  const program = { git: path, setsid: undefined, nice: undefined };
   const unknown = { major: 0, minor: 0, text: "" };
   const runner = new GitRunner(program, searchPath, "/", options.clock, unknown, () => []);
   return { path, version: await gitVersion(runner) };
@@ -128,9 +131,9 @@ async function resolveBinary(binary: string, searchPath: string): Promise<string
   return located.program;
 }
 
-/** setsid(1), when it is installed and may be run. Its links are kept: busybox goes by the name it is called. */
-async function findSetsid(searchPath: string): Promise<string | undefined> {
-  const command = await firstFile(inSearchPath("setsid", searchPath));
+/** A small tool, when it is installed and may be run. Its links are kept: busybox goes by the name it is called. */
+async function findTool(name: string, searchPath: string): Promise<string | undefined> {
+  const command = await firstFile(inSearchPath(name, searchPath));
   if (command === undefined) return undefined;
   const { state } = await Deno.permissions.query({ name: "run", command });
   return state === "granted" ? command : undefined;
@@ -183,10 +186,10 @@ class GitRunner implements Git {
   }
 
   async run(args: readonly string[], options: GitRunOptions): Promise<GitResult> {
-    const { signal, allowProtocol, protocol, timeoutMs } = options;
+    const { signal, allowProtocol, protocol, isBackground, timeoutMs } = options;
     let child: GitProcess;
     try {
-      child = this.#start(args, { allowProtocol, protocol });
+      child = this.#start(args, { allowProtocol, protocol, isBackground });
     } catch {
       return { code: -1, stdout: new Uint8Array(), stderr: "git could not be started", stopped: undefined };
     }
@@ -215,7 +218,11 @@ class GitRunner implements Git {
 
   #start(
     args: readonly string[],
-    options: { protocol?: string | undefined; allowProtocol?: string | undefined },
+    { isBackground, ...options }: {
+      protocol?: string | undefined;
+      allowProtocol?: string | undefined;
+      isBackground?: boolean | undefined;
+    },
   ): GitProcess {
     const env = gitEnvironment({
       searchPath: this.searchPath,
@@ -223,7 +230,7 @@ class GitRunner implements Git {
       settings: this.settings(),
       ...options,
     });
-    const process = new GitProcess(this.program, args, env, this.homePath, this.clock);
+    const process = new GitProcess(this.program, args, env, this.homePath, this.clock, isBackground);
     this.#processes.add(process);
     process.ended.then(() => this.#processes.delete(process));
     return process;

@@ -27,7 +27,12 @@ export interface GitProgram {
    * the group, and forks the whole server for it, which stops every other request meanwhile.
    */
   readonly setsid: string | undefined;
+  /** nice(1), for children that must not be in the way of requests. */
+  readonly nice: string | undefined;
 }
+
+/** How much lower than ours the priority of a background child is. */
+const NICENESS = ["-n", "10"];
 
 /** How much of standard error is kept: its end says what went wrong. */
 const STDERR_BYTES = 8 * 1024;
@@ -52,11 +57,18 @@ export class GitProcess implements GitChild {
     env: Record<string, string>,
     cwd: string,
     clock: Clock,
+    isBackground = false,
   ) {
     this.#clock = clock;
-    const { git, setsid } = program;
-    this.#process = new Deno.Command(setsid ?? git, {
-      args: setsid === undefined ? [...args] : [git, ...args],
+    const { git, setsid, nice } = program;
+    const [command, ...rest] = [
+      ...(setsid === undefined ? [] : [setsid]),
+      ...(nice === undefined || !isBackground ? [] : [nice, ...NICENESS]),
+      git,
+      ...args,
+    ];
+    this.#process = new Deno.Command(command!, {
+      args: rest,
       env,
       cwd,
       clearEnv: true,

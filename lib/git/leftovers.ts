@@ -20,7 +20,7 @@ export async function removeLeftovers(path: string, locksBefore: number): Promis
   const packs = new Set(await namesIn(`${path}/objects/pack`));
   for (const name of packs) {
     const isLonely = name.endsWith(".idx") && !packs.has(name.replace(/\.idx$/, ".pack"));
-    if (name.startsWith("tmp_") || isLonely) await removeTree(`${path}/objects/pack/${name}`);
+    if (/^(tmp_|\.tmp-)/.test(name) || isLonely) await removeTree(`${path}/objects/pack/${name}`);
   }
   await removeDownloads(`${path}/objects/pack`);
   for (const { file, changedAt } of await lockFiles(path)) {

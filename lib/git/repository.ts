@@ -304,6 +304,11 @@ export class Repositories {
     return found;
   }
 
+  /** All contributors' repositories, in no particular order; nothing is counted or removed. */
+  async contributions(): Promise<Contribution[]> {
+    return await listContributions(this.#root);
+  }
+
   /** Bytes on disk; 0 when it does not exist. */
   async bytes(ref: RepositoryRef): Promise<number> {
     return await directoryBytes(this.path(ref));

@@ -13,7 +13,7 @@ export {
   slices,
 } from "./legacy_file.ts";
 export { importLegacyState, type LegacyStateParts } from "./legacy_state.ts";
-export { Pins } from "./pins.ts";
+export { announcementPin, Pins, pullRequestPin, repositoryPin, statePin } from "./pins.ts";
 export type { ContributionRules, ExpiryCause, Notify, ReleaseParts } from "./ports.ts";
 export { clearPullRequestRef, commitHolder, relevantRepositories } from "./pull_requests.ts";
 export {

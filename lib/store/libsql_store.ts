@@ -31,6 +31,8 @@ import type {
   WaitingEntries,
   WaitingPullRequest,
 } from "./types.ts";
+import { UpkeepTables } from "./upkeep_tables.ts";
+import type { ArrivedEvent, JobRun, NotedRepository, RepositoryNote, UpkeepStore } from "./upkeep_types.ts";
 import { EVENT_COLUMNS, readEvents } from "./waiting_rows.ts";
 import type { Writer } from "./writer.ts";
 
@@ -51,6 +53,7 @@ export class LibsqlStore implements Store {
   readonly #purgatory: PurgatoryTables;
   readonly #gone: GoneTables;
   readonly #refused: RefusedTables;
+  readonly #upkeep: UpkeepTables;
   readonly #closing = new AbortController();
 
   /** Takes over an open, migrated database. */
@@ -60,6 +63,7 @@ export class LibsqlStore implements Store {
     this.#purgatory = new PurgatoryTables(this.#reader);
     this.#gone = new GoneTables(this.#reader);
     this.#refused = new RefusedTables({ ...parts, reader: this.#reader });
+    this.#upkeep = new UpkeepTables({ ...parts, reader: this.#reader });
     if (parts.database.isRemote) {
       // Whatever keeps it from being renewed is told by the next who needs the database.
       const renew = () => parts.database.renew().catch(() => {});
@@ -282,6 +286,54 @@ export class LibsqlStore implements Store {
   /** See `RefusedStore.sweepRefused`. */
   async sweepRefused(now: number): Promise<Readonly<Record<RefusedType, number>>> {
     return await this.#timed("delete", this.#refused.sweepRefused(now));
+  }
+
+  /** See `UpkeepStore.repositoryNotes`. */
+  async repositoryNotes(job: string): Promise<readonly RepositoryNote[]> {
+    return await this.#upkeep.repositoryNotes(job);
+  }
+
+  /** See `UpkeepStore.putRepositoryNote`. */
+  async putRepositoryNote(note: RepositoryNote): Promise<void> {
+    await this.#upkeep.putRepositoryNote(note);
+  }
+
+  /** See `UpkeepStore.dropRepositoryNotes`. */
+  async dropRepositoryNotes(repositories: readonly NotedRepository[]): Promise<void> {
+    await this.#upkeep.dropRepositoryNotes(repositories);
+  }
+
+  /** See `UpkeepStore.jobRuns`. */
+  async jobRuns(): Promise<readonly JobRun[]> {
+    return await this.#upkeep.jobRuns();
+  }
+
+  /** See `UpkeepStore.putJobRun`. */
+  async putJobRun(run: Parameters<UpkeepStore["putJobRun"]>[0]): Promise<void> {
+    await this.#upkeep.putJobRun(run);
+  }
+
+  /** See `UpkeepStore.taggedServed`. */
+  async taggedServed(
+    value: string,
+    page: Parameters<UpkeepStore["taggedServed"]>[1],
+  ): Promise<readonly ArrivedEvent[]> {
+    return await this.#upkeep.taggedServed(value, page);
+  }
+
+  /** See `UpkeepStore.waitingContaining`. */
+  async waitingContaining(text: string, limit: number): ReturnType<UpkeepStore["waitingContaining"]> {
+    return await this.#upkeep.waitingContaining(text, limit);
+  }
+
+  /** See `UpkeepStore.checkpoint`. */
+  async checkpoint(): Promise<boolean> {
+    return await this.#upkeep.checkpoint();
+  }
+
+  /** See `UpkeepStore.findDamage`. */
+  async findDamage(): Promise<string | undefined> {
+    return await this.#upkeep.findDamage();
   }
 
   /** See `Store.commit`. */

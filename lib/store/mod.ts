@@ -26,6 +26,7 @@ export { SCHEMA_VERSION } from "./schema.ts";
 export type * from "./refused_types.ts";
 export type * from "./sync_types.ts";
 export type * from "./types.ts";
+export type * from "./upkeep_types.ts";
 
 /** Most events of the memory backend; beyond it the oldest by arrival are dropped. */
 const MAX_MEMORY_EVENTS = 100_000;

@@ -1,5 +1,5 @@
 /** The database schema this program writes; kept in `PRAGMA user_version`. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /**
  * Events and what queries need beside them. `json` is the text that is served; `d` is the text key
@@ -232,6 +232,27 @@ const SCOPES = [
     WHERE scope_owner <> ''`,
 ];
 
+/** How jobs last ended, and what they last found in each repository; times in milliseconds. */
+const MAINTENANCE = [
+  `CREATE TABLE job_runs (
+    job TEXT PRIMARY KEY NOT NULL,
+    at INTEGER NOT NULL,
+    succeeded_at INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    text TEXT NOT NULL
+  )`,
+  `CREATE TABLE repository_notes (
+    job TEXT NOT NULL,
+    space TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    ok INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (job, space, owner, identifier)
+  ) WITHOUT ROWID`,
+];
+
 function counting(table: string, change: string, updates: readonly string[]): string {
   return `CREATE TRIGGER ${table}_${change.toLowerCase()} AFTER ${change} ON ${table} BEGIN
     ${updates.join(" ")} END`;
@@ -252,6 +273,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [...EVENTS, ...PURGATORY, ...GONE, ...UPKEEP],
   [...REFUSED, ...EXPIRED],
   SCOPES,
+  MAINTENANCE,
 ];
 
 /** One migration: the statements of a transaction that ends at schema version `to`. */

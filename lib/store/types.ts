@@ -11,6 +11,7 @@ import type {
   WaitingState,
 } from "./row_types.ts";
 import type { SyncStore } from "./sync_types.ts";
+import type { UpkeepStore } from "./upkeep_types.ts";
 
 export type * from "./row_types.ts";
 
@@ -126,7 +127,7 @@ export interface QueryResult {
 }
 
 /** The events this server serves, and purgatory, in one database. */
-export interface Store extends SyncStore, RefusedStore {
+export interface Store extends SyncStore, RefusedStore, UpkeepStore {
   /** True when an event with this id is served. */
   has(id: string): Promise<boolean>;
   /** The served events among `ids`, newest first. */

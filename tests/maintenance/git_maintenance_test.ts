@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { markBackup } from "../../lib/git/mod.ts";
+import { maintainGit } from "../../lib/maintenance/mod.ts";
+import { commitFile, git, newWorkTree, tryGit } from "../support/git_client.ts";
+import { declare } from "../support/keys.ts";
+import { countObjects, looseCommit, looseTree, makeLoose, serve, site, someone } from "./support.ts";
+
+const DAY_MS = 86_400_000;
+const MISSING = "1".repeat(40);
+const later = (seconds: number) => ({ created_at: Math.floor(Date.now() / 1000) + seconds });
+
+Deno.test("M-29 10,000 loose objects become one pack; no ref changes and no object named by an event is lost", () =>
+  site(async (place) => {
+    const { directory, maintenance, submit, clock } = place;
+    const owner = someone();
+    const work = await looseTree(`${directory}/work`, 10_000);
+    const path = await serve(place, owner, "big", work);
+    await makeLoose(path, directory);
+    assert.equal((await countObjects(path)).loose, 10_000);
+    const waiting = await looseCommit(path, "named by a waiting state");
+    await submit(declare(owner, "big", { "refs/heads/main": waiting, "refs/heads/x": MISSING }, later(1)));
+    const before = await git(path, "for-each-ref");
+
+    const result = await maintainGit(maintenance);
+    assert.deepEqual(result, { repacked: 1, pruned: 0, failed: 0, postponed: false });
+    // Its cruft pack holds the unreachable commit.
+    assert.deepEqual(await countObjects(path), { loose: 0, packs: 2 });
+    assert.equal(await git(path, "for-each-ref"), before);
+    assert.equal((await tryGit(path, "fsck", "--full")).code, 0);
+
+    assert.equal((await maintainGit(maintenance)).repacked, 0, "nothing changed since");
+    await clock.advance(60 * DAY_MS);
+    assert.deepEqual(await maintainGit(maintenance), {
+      repacked: 0,
+      pruned: 0,
+      failed: 0,
+      postponed: false,
+    });
+    assert.equal(await git(path, "cat-file", "-t", waiting), "commit");
+
+    await place.sweep.expire();
+    assert.equal((await maintainGit(maintenance)).pruned, 1, "the state is gone, and so is its commit");
+    assert.notEqual((await tryGit(path, "cat-file", "-e", waiting)).code, 0);
+    assert.deepEqual(await countObjects(path), { loose: 0, packs: 1 });
+    assert.equal(await git(path, "for-each-ref"), before);
+  }));
+
+Deno.test("M-29 a push during git maintenance succeeds, and what it brought stays", () =>
+  site(async (place) => {
+    const { directory, maintenance, submit, push, repositories } = place;
+    const owner = someone();
+    const work = await looseTree(`${directory}/work`, 3_000);
+    const path = await serve(place, owner, "busy", work);
+    const refs: Record<string, string> = { "refs/heads/main": await git(work, "rev-parse", "main") };
+    let isOver = false;
+    const pushing = (async () => {
+      for (let n = 0; n < 3 || !isOver; n++) {
+        const name = `refs/heads/b${n}`;
+        refs[name] = await commitFile(work, `f${n}`, `text ${n}`);
+        await git(work, "branch", `b${n}`);
+        await submit(declare(owner, "busy", refs, later(n + 1)));
+        assert.equal(await push(work, owner.pubkey, "busy", [name]), "");
+      }
+    })();
+    for (let round = 0; round < 3; round++) assert.equal((await maintainGit(maintenance)).failed, 0);
+    isOver = true;
+    await pushing;
+    const stored = (await repositories.readRefs({ owner: owner.pubkey, identifier: "busy" })).refs;
+    assert.deepEqual(Object.fromEntries([...stored].sort()), Object.fromEntries(Object.entries(refs).sort()));
+    assert.equal((await tryGit(path, "fsck", "--full")).code, 0);
+  }));
+
+Deno.test("unreachable objects are kept 14 days from when they are found, whatever their age, and never while a backup runs", () =>
+  site(async (place) => {
+    const { directory, maintenance, clock, repositories } = place;
+    const owner = someone();
+    const path = await serve(place, owner, "pruned", await newWorkTree(`${directory}/work`));
+    const lost = await looseCommit(path, "nobody names it");
+    const old = new Date(clock.now() - 400 * DAY_MS);
+    await Deno.utime(`${path}/objects/${lost.slice(0, 2)}/${lost.slice(2)}`, old, old);
+    const isThere = async () => (await tryGit(path, "cat-file", "-e", lost)).code === 0;
+
+    assert.equal((await maintainGit(maintenance)).pruned, 0);
+    assert.ok(await isThere());
+    await clock.advance(13 * DAY_MS);
+    assert.equal((await maintainGit(maintenance)).pruned, 0);
+    await clock.advance(2 * DAY_MS);
+    const end = await markBackup(repositories.root, clock);
+    assert.ok((await maintainGit(maintenance)).postponed);
+    await end!();
+    const done = repositories.use({ owner: owner.pubkey, identifier: "pruned" });
+    assert.equal((await maintainGit(maintenance)).pruned, 0, "somebody uses the repository");
+    assert.ok(await isThere());
+    done();
+    assert.equal((await maintainGit(maintenance)).pruned, 1);
+    assert.ok(!await isThere());
+  }));
+
+Deno.test("maintenance of a damaged repository fails alone and leaves it as it was", () =>
+  site(async (place) => {
+    const { directory, maintenance } = place;
+    const work = await newWorkTree(`${directory}/work`);
+    const [first, second] = [someone(), someone()];
+    const damaged = await serve(place, first, "damaged", work);
+    const sound = await serve(place, second, "sound", work);
+    const head = await git(work, "rev-parse", "main^{tree}");
+    await git(damaged, "repack", "-adq");
+    await makeLoose(damaged, directory);
+    await Deno.remove(`${damaged}/objects/${head.slice(0, 2)}/${head.slice(2)}`);
+    const before = await countObjects(damaged);
+    assert.deepEqual(await maintainGit(maintenance), { repacked: 1, pruned: 0, failed: 1, postponed: false });
+    assert.deepEqual(await countObjects(damaged), before);
+    assert.deepEqual(await countObjects(sound), { loose: 0, packs: 1 });
+  }));
+
+Deno.test("a stop ends maintenance at once and without harm", () =>
+  site(async (place) => {
+    const { directory, maintenance, stop } = place;
+    const path = await serve(place, someone(), "stopped", await looseTree(`${directory}/work`, 2_000));
+    const running = maintainGit(maintenance);
+    stop.abort();
+    assert.equal((await running).failed, 0);
+    assert.equal((await tryGit(path, "fsck", "--full")).code, 0);
+  }));
