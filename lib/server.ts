@@ -24,6 +24,7 @@ import {
   repositoryFacts,
 } from "./http/mod.ts";
 import { importLegacyRejected } from "./intake/mod.ts";
+import { startMaintenance } from "./maintenance.ts";
 import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, Jobs, type Logger, type Metrics, noMetrics, runJob } from "./observe/mod.ts";
 import { gates, importLegacyState, release, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
@@ -205,6 +206,23 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);
   await Promise.all([...sweep.jobs(), ...intake.jobs()].map((job) => jobs.register(job)));
+  await startMaintenance({
+    config,
+    parts: {
+      ...parts,
+      git,
+      repositories,
+      locks,
+      random,
+      rules,
+      signal: stopping.signal,
+      log: log.target("jobs"),
+    },
+    gitHttp,
+    hasSpace,
+    metrics,
+    jobs,
+  });
   metrics.observe({
     waitingCounts: () => store.waitingCounts(),
     waitingAges: () => store.waitingAges(),

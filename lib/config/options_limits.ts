@@ -116,32 +116,26 @@ export const LIFECYCLE_OPTIONS = {
   NGIT_AUDIT_CLEANUP_ENABLED: lifecycle.withDefault(kinds.bool, {
     default: "true",
     help: "Remove events with the audit tag and their repositories",
-    unsupported: { severity: "warn" },
   }),
   NGIT_AUDIT_CLEANUP_INTERVAL_SECS: lifecycle.withDefault(kinds.uint(1), {
     default: "1800",
     help: "Seconds between two audit clean-ups",
-    unsupported: { severity: "warn" },
   }),
   NGIT_AUDIT_CLEANUP_AGE_SECS: lifecycle.withDefault(kinds.uint(1), {
     default: "7200",
     help: "Age in seconds at which audit events are removed",
-    unsupported: { severity: "warn" },
   }),
   NGIT_GIT_MAINTENANCE_ENABLED: lifecycle.withDefault(kinds.bool, {
     default: "true",
     help: "Scheduled repack and garbage collection",
-    unsupported: { severity: "warn" },
   }),
   NGIT_GIT_MAINTENANCE_INTERVAL_HOURS: lifecycle.withDefault(kinds.uint(1, 720), {
     default: "24",
     help: "Hours between two maintenance runs",
-    unsupported: { severity: "warn" },
   }),
   NGIT_GIT_FSCK_INTERVAL_DAYS: lifecycle.withDefault(kinds.uint(0, 365), {
     default: "30",
     help: "Days between two integrity checks of a repository; 0 is never",
-    unsupported: { severity: "warn" },
   }),
   NGIT_DELETED_REPO_RETENTION_SECS: lifecycle.withDefault(kinds.uint(0), {
     default: "7776000",

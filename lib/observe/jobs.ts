@@ -11,6 +11,8 @@ export interface RegularJob {
   readonly everyMs: number;
   /** Each wait is longer by up to this at random, so that jobs spread out; none when not given. */
   readonly jitterMs?: number;
+  /** The first wait, when it is another one: a job that is rare goes by when it last ran, not by the start. */
+  readonly firstMs?: number;
   /** Runs when it is registered, too. */
   readonly atStart?: boolean;
   /** Why a run has to be left out, such as a full disk; undefined when nothing forbids it. */
@@ -55,8 +57,10 @@ export class Jobs {
 
   async #repeat(job: RegularJob): Promise<void> {
     const { clock, random, signal } = this.#parts;
+    let waitMs = job.firstMs ?? job.everyMs;
     while (!signal.aborted) {
-      await clock.sleep(job.everyMs + uniform(random, 0, job.jitterMs ?? 0), signal);
+      await clock.sleep(waitMs + uniform(random, 0, job.jitterMs ?? 0), signal);
+      waitMs = job.everyMs;
       if (!signal.aborted) await this.#runOnce(job);
     }
   }

@@ -37,6 +37,7 @@ export type { AddressDisplay } from "./metrics_addresses.ts";
 export type { GitGroup, HttpGroup, IntakeGroup, RelayGroup } from "./metrics_groups.ts";
 export type { HttpRoute } from "./metrics_labels.ts";
 export type {
+  CleanupCandidates,
   ConfigGroup,
   DiskSpace,
   Job,

@@ -4,7 +4,7 @@ import type { ConnectionTracker } from "./metrics_addresses.ts";
 import type { Families } from "./metrics_families.ts";
 import type { SubscriptionSum } from "./metrics_groups.ts";
 import type { LoopLag } from "./metrics_lag.ts";
-import { type DiskSpace, VOLUMES } from "./metrics_operation.ts";
+import { CANDIDATES, type DiskSpace, VOLUMES } from "./metrics_operation.ts";
 import { type MetricSources, SourceReader, type WaitingAges, type WaitingSizes } from "./metrics_sources.ts";
 import type { AttemptTally } from "./metrics_attempts.ts";
 import { setPlain, SyncGauges } from "./metrics_sync_gauges.ts";
@@ -94,6 +94,7 @@ export class Gauges {
     setPlain(families.gitProcesses, load?.active);
     setPlain(families.gitQueue, load?.waiting);
     families.contributions.set(this.#sources.contributions?.() ?? 0);
+    this.#setCandidates();
     families.topRepos.reset();
     // Labels cut to the same text share one series.
     for (const { label, bytes } of traffic.top()) families.topRepos.inc({ repo: label }, bytes);
@@ -118,6 +119,14 @@ export class Gauges {
     purgatoryEntries.reset();
     if (!counts) return;
     for (const sort of SORTS) purgatoryEntries.set({ type: ENTRY_TYPES[sort] }, counts[sort]);
+  }
+
+  #setCandidates(): void {
+    const { cleanupCandidates } = this.#inputs.families;
+    cleanupCandidates.reset();
+    const candidates = this.#sources.cleanupCandidates?.();
+    if (!candidates) return;
+    for (const kind of CANDIDATES) cleanupCandidates.set({ kind }, candidates[kind]);
   }
 
   #setDisk(space: DiskSpace | undefined): void {

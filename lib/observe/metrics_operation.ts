@@ -17,6 +17,8 @@ const JOBS = [
   "db_maintenance",
   "repo_reconcile",
 ] as const;
+/** Values of `kind` of clean-up candidates. */
+export const CANDIDATES = ["event_without_data", "empty_orphan", "nonempty_orphan"] as const;
 /** What became of a run; `skipped`: something forbade it. */
 const JOB_RESULTS = ["success", "failure", "skipped"] as const;
 const RELOAD_RESULTS = ["success", "failure"] as const;
@@ -50,7 +52,12 @@ export interface JobGroup {
   ran(job: Job, result: "success" | "failure", seconds: number, at: number): void;
   /** A run was left out. */
   skipped(job: Job): void;
+  /** When a job last succeeded (ms since the epoch) before this process started. */
+  succeededBefore(job: Job, at: number): void;
 }
+
+/** Announcements and directories that lack each other, by what is missing. */
+export type CleanupCandidates = Readonly<Record<(typeof CANDIDATES)[number], number>>;
 
 /** What the configuration reports. */
 export interface ConfigGroup {
@@ -85,6 +92,11 @@ export function operationFamilies(define: FamilyBuilder) {
     fsckFailures: define.gauge(
       "ngit_repo_fsck_failures",
       "Repositories whose last integrity check failed, read at most once a minute",
+    ),
+    cleanupCandidates: define.gauge(
+      "ngit_cleanup_candidates",
+      "What cleanup-empty-repos would look at: announcements and directories that lack each other",
+      ["kind"],
     ),
   };
 }

@@ -19,6 +19,7 @@ export function jobGroup(families: Families): JobGroup {
       if (result === "success") families.jobLastSuccess.set({ job }, amount(at) / 1000);
     },
     skipped: (job) => families.jobRuns.inc({ job, result: "skipped" }),
+    succeededBefore: (job, at) => families.jobLastSuccess.set({ job }, amount(at) / 1000),
   };
 }
 
@@ -31,7 +32,7 @@ export function configGroup(families: Families): ConfigGroup {
 export const noStoreMetrics: StoreGroup = { operation() {}, corrupt() {} };
 
 /** Counts nothing. */
-export const noJobMetrics: JobGroup = { ran() {}, skipped() {} };
+export const noJobMetrics: JobGroup = { ran() {}, skipped() {}, succeededBefore() {} };
 
 /** Counts nothing. */
 export const noConfigMetrics: ConfigGroup = { reloaded() {} };

@@ -1,6 +1,6 @@
 import type { Clock } from "../world/mod.ts";
 import type { Logger } from "./log.ts";
-import type { DiskSpace } from "./metrics_operation.ts";
+import type { CleanupCandidates, DiskSpace } from "./metrics_operation.ts";
 import type { HuntGauges, NaughtyGauge, RejectedType, RelayGauges } from "./metrics_sync.ts";
 
 /** State that lives elsewhere and is read when metrics are rendered; may be given piece by piece. */
@@ -15,6 +15,8 @@ export interface MetricSources {
   readonly disk?: () => Promise<DiskSpace>;
   /** Repositories whose last integrity check failed; asked at most once a minute, none without it. */
   readonly fsckFailures?: () => number | Promise<number>;
+  /** What the last look for orphans found, from memory; undefined before the first one. */
+  readonly cleanupCandidates?: () => CleanupCandidates | undefined;
   /** Repositories on disk, from memory. */
   readonly repositories?: () => number | Promise<number>;
   /** Contributors' repositories on disk, from memory; without it there are none. */

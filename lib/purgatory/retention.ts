@@ -7,22 +7,28 @@ import type { ReleaseParts } from "./ports.ts";
 /** Most expired events handled in one pass. */
 const MAX_PURGED = 500;
 
-/** Deletes retired repositories and their events for good when they were retired before `time` (ms). */
+/**
+ * Deletes retired repositories and their events for good when they were retired before `time` (ms);
+ * returns how many.
+ */
 export async function discardRetired(
   { store, repositories, counters, log }: ReleaseParts,
   time: number,
-): Promise<void> {
+): Promise<number> {
+  let count = 0;
   for (const { owner, identifier, retiredAt, directory } of await store.retiredBefore(time)) {
     try {
       await repositories.discardRetired(directory);
       await store.commit({ removeRetired: [{ owner, identifier, retiredAt }] });
       counters.repositoryDeleted("retention", "removed");
+      count++;
       log.info("retired repository deleted for good", { repo: identifier });
     } catch (error) {
       counters.repositoryDeleted("retention", "failed");
       log.error("retired repository could not be deleted", { repo: identifier, error: String(error) });
     }
   }
+  return count;
 }
 
 /** NIP-40: served events whose time passed leave; a hosted announcement takes its repository along. */

@@ -78,9 +78,9 @@ export class Sweep {
     if (count > 0) log.info("expired ids forgotten", { count });
   }
 
-  /** Deletes retired repositories for good that were held long enough. */
-  async discard(): Promise<void> {
-    await discardRetired(this.#parts, this.#parts.clock.now() - this.#retentionMs);
+  /** Deletes retired repositories for good that were held long enough; returns how many. */
+  async discard(): Promise<number> {
+    return await discardRetired(this.#parts, this.#parts.clock.now() - this.#retentionMs);
   }
 
   /** All of it, as often as it has to be done. */

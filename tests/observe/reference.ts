@@ -54,6 +54,7 @@ export const REFERENCE: readonly (readonly [string, string, readonly string[], n
   ["ngit_job_runs_total", "counter", ["job", "result"], 36],
   ["ngit_job_last_success_timestamp_seconds", "gauge", [], 0],
   ["ngit_job_duration_seconds", "gauge", [], 0],
+  ["ngit_cleanup_candidates", "gauge", [], 0],
   ["ngit_process_resident_memory_bytes", "gauge", [], 1],
   ["ngit_process_heap_used_bytes", "gauge", [], 1],
   ["ngit_event_loop_lag_seconds", "gauge", [], 1],

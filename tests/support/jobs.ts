@@ -2,7 +2,7 @@ import { type JobGroup, Jobs, type RegularJob } from "../../lib/observe/mod.ts";
 import type { Clock } from "../../lib/world/mod.ts";
 import { silentLog } from "./silent_log.ts";
 
-const uncounted: JobGroup = { ran() {}, skipped() {} };
+const uncounted: JobGroup = { ran() {}, skipped() {}, succeededBefore() {} };
 
 /** Regular jobs at work, uncounted and unlogged. */
 export interface RunningJobs {

@@ -1,0 +1,46 @@
+import type { Config } from "./config/mod.ts";
+import type { GitHttp } from "./git/mod.ts";
+import { isMaintenanceJob, Maintenance, type MaintenanceParts } from "./maintenance/mod.ts";
+import type { Jobs, Metrics } from "./observe/mod.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** What the maintenance of a running server is made of. */
+export interface MaintenanceInput {
+  readonly config: Config;
+  readonly parts: Omit<MaintenanceParts, "pace">;
+  readonly gitHttp: GitHttp;
+  /** False while the disk is nearly full. */
+  readonly hasSpace: () => Promise<boolean>;
+  readonly metrics: Metrics;
+  readonly jobs: Jobs;
+}
+
+/** Registers the jobs of maintenance, and says in metrics when each last succeeded. */
+export async function startMaintenance(input: MaintenanceInput): Promise<Maintenance> {
+  const { config, metrics, jobs, gitHttp, hasSpace } = input;
+  const settings = {
+    auditAgeMs: config.auditCleanupAgeSecs * 1000,
+    auditEveryMs: config.auditCleanupEnabled ? config.auditCleanupIntervalSecs * 1000 : undefined,
+    gitMaintenanceEveryMs: config.gitMaintenanceEnabled
+      ? config.gitMaintenanceIntervalHours * HOUR_MS
+      : undefined,
+    fsckMs: config.gitFsckIntervalDays * DAY_MS,
+    retentionMs: config.deletedRepoRetentionSecs * 1000,
+  };
+  const maintenance = new Maintenance({ ...input.parts, pace: "gentle" }, settings, async () => {
+    if (!await hasSpace()) return "the disk is nearly full";
+    return gitHttp.load().waiting > 0 ? "requests wait for git" : undefined;
+  });
+  const runs = await input.parts.store.jobRuns();
+  for (const { job, succeededAt } of runs) {
+    if (succeededAt > 0 && isMaintenanceJob(job)) metrics.jobs.succeededBefore(job, succeededAt);
+  }
+  for (const job of maintenance.jobs(runs)) void jobs.register(job);
+  metrics.observe({
+    fsckFailures: () => maintenance.fsckFailures(),
+    cleanupCandidates: () => maintenance.candidates,
+  });
+  return maintenance;
+}
