@@ -34,6 +34,9 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   export: async (call) => await (await import("./export/mod.ts")).exportEvents(call),
   import: async (call, { openImport }) =>
     await (await import("./import/mod.ts")).importEvents(call, openImport),
+  "cleanup-empty-repos": async (call) =>
+    await (await import("./cleanup_empty_repos/mod.ts")).cleanupEmptyRepos(call),
+  maintain: async (call) => await (await import("./maintain/mod.ts")).maintain(call),
   "restore-check": async (call) => await (await import("./restore_check/mod.ts")).restoreCheck(call),
 } satisfies Record<SubcommandName, Runner>;
 

@@ -30,6 +30,15 @@ export const SUBCOMMANDS = {
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },
+  "cleanup-empty-repos": {
+    summary: "list announcements without data and directories without announcement; the server must not run",
+    flags: {
+      "--execute": { help: "Remove what is listed as `remove`; without it nothing is changed" },
+      "--purge-orphans": { help: "Remove directories nobody announced even when they hold something" },
+      "--yes": { help: "Do not ask; needed with --execute when there is no terminal" },
+      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+    },
+  },
   export: {
     summary: "write all served events as JSON lines",
     flags: {
@@ -49,6 +58,13 @@ export const SUBCOMMANDS = {
         help: "File of JSON lines, - for stdin, or the ws:// or wss:// URL of a relay",
       },
       "--dry-run": { help: "Only say what would happen; works while the server serves" },
+      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+    },
+  },
+  maintain: {
+    summary: "run a regular job now, or `report` on the disk; an unknown name lists the jobs",
+    words: ["<JOB>"],
+    flags: {
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },

@@ -23,6 +23,8 @@ export interface JobOutcome {
   readonly changed: boolean;
   /** What did not work; the job went on with the rest. */
   readonly failures: number;
+  /** Repositories found damaged, now or by an earlier check that still stands. */
+  readonly damaged?: number;
   /** What a look for orphans found. */
   readonly candidates?: CleanupCandidates;
 }
@@ -116,6 +118,7 @@ export const JOBS = {
         text: `${checked} checked, ${damaged.length} damaged, ${failed} could not be checked`,
         changed: false,
         failures: failed,
+        damaged: damaged.length,
       };
     },
   },

@@ -2,6 +2,7 @@
 export * from "./audit_cleanup.ts";
 export * from "./audit_marks.ts";
 export * from "./db_maintenance.ts";
+export * from "./disk_report.ts";
 export * from "./empty_plan.ts";
 export * from "./empty_removal.ts";
 export * from "./empty_scan.ts";

@@ -232,6 +232,9 @@ const SCOPES = [
     WHERE scope_owner <> ''`,
 ];
 
+/** The version whose tables tell about maintenance. */
+export const MAINTENANCE_VERSION = 4;
+
 /** How jobs last ended, and what they last found in each repository; times in milliseconds. */
 const MAINTENANCE = [
   `CREATE TABLE job_runs (

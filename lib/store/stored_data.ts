@@ -9,9 +9,11 @@ import type { SqlValue, Statement } from "./statement.ts";
 import { type EventRange, eventTexts } from "./event_texts.ts";
 import { PurgatoryTables } from "./purgatory_tables.ts";
 import { Reader } from "./reader.ts";
-import { NewerSchemaError, SCHEMA_VERSION } from "./schema.ts";
+import { MAINTENANCE_VERSION, NewerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
 import type { IdentifierRows, Store, WaitingAnnouncement } from "./types.ts";
+import { jobRuns, repositoryNotes } from "./upkeep_tables.ts";
+import type { JobRun, RepositoryNote } from "./upkeep_types.ts";
 
 /** How long a reader waits for a lock; it stands in nobody's way meanwhile. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -127,6 +129,16 @@ export class StoredData {
   /** Everything known about one identifier. */
   async readIdentifier(identifier: string): Promise<IdentifierRows> {
     return await this.#purgatory.readIdentifier(identifier);
+  }
+
+  /** What a job last found in each repository. */
+  async repositoryNotes(job: string): Promise<readonly RepositoryNote[]> {
+    return this.schemaVersion < MAINTENANCE_VERSION ? [] : await repositoryNotes(this.#reader, job);
+  }
+
+  /** How each job last ended. */
+  async jobRuns(): Promise<readonly JobRun[]> {
+    return this.schemaVersion < MAINTENANCE_VERSION ? [] : await jobRuns(this.#reader);
   }
 
   /** True when an event with this id is served. */

@@ -1,6 +1,7 @@
 import type { Row } from "@libsql/client";
-import type { Database, SqlValue } from "./database.ts";
+import type { Database } from "./database.ts";
 import type { Reader } from "./reader.ts";
+import type { SqlValue } from "./statement.ts";
 import { textKey, valueOfTextKey } from "./text_key.ts";
 import { nextTurn } from "./turn.ts";
 import type { ArrivedEvent, JobRun, NotedRepository, RepositoryNote, UpkeepStore } from "./upkeep_types.ts";
@@ -41,14 +42,7 @@ export class UpkeepTables implements UpkeepStore {
 
   /** See `UpkeepStore.repositoryNotes`. */
   async repositoryNotes(job: string): Promise<readonly RepositoryNote[]> {
-    const sql = "SELECT * FROM repository_notes WHERE job = ?";
-    return (await this.#parts.reader.rows(sql, [job])).map((row) => ({
-      repository: repositoryOf(row),
-      job,
-      at: Number(row.at),
-      ok: row.ok === 1,
-      detail: String(row.detail),
-    }));
+    return await repositoryNotes(this.#parts.reader, job);
   }
 
   /** See `UpkeepStore.putRepositoryNote`. */
@@ -67,13 +61,7 @@ export class UpkeepTables implements UpkeepStore {
 
   /** See `UpkeepStore.jobRuns`. */
   async jobRuns(): Promise<readonly JobRun[]> {
-    return (await this.#parts.reader.rows("SELECT * FROM job_runs ORDER BY job")).map((row) => ({
-      job: String(row.job),
-      at: Number(row.at),
-      succeededAt: Number(row.succeeded_at),
-      durationMs: Number(row.duration_ms),
-      text: String(row.text),
-    }));
+    return await jobRuns(this.#parts.reader);
   }
 
   /** See `UpkeepStore.putJobRun`. */
@@ -142,6 +130,30 @@ export class UpkeepTables implements UpkeepStore {
     }
     return undefined;
   }
+}
+
+/** See `UpkeepStore.repositoryNotes`. */
+export async function repositoryNotes(reader: Reader, job: string): Promise<readonly RepositoryNote[]> {
+  const rows = await reader.rows("SELECT * FROM repository_notes WHERE job = ?", [job]);
+  return rows.map((row) => ({
+    repository: repositoryOf(row),
+    job,
+    at: Number(row.at),
+    ok: row.ok === 1,
+    detail: String(row.detail),
+  }));
+}
+
+/** See `UpkeepStore.jobRuns`. */
+export async function jobRuns(reader: Reader): Promise<readonly JobRun[]> {
+  const rows = await reader.rows("SELECT * FROM job_runs ORDER BY job");
+  return rows.map((row) => ({
+    job: String(row.job),
+    at: Number(row.at),
+    succeededAt: Number(row.succeeded_at),
+    durationMs: Number(row.duration_ms),
+    text: String(row.text),
+  }));
 }
 
 function keyOf({ space, owner, identifier }: NotedRepository): SqlValue[] {
