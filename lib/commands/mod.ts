@@ -38,6 +38,7 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
     await (await import("./cleanup_empty_repos/mod.ts")).cleanupEmptyRepos(call),
   maintain: async (call) => await (await import("./maintain/mod.ts")).maintain(call),
   "restore-check": async (call) => await (await import("./restore_check/mod.ts")).restoreCheck(call),
+  why: async (call) => await (await import("./why/mod.ts")).why(call),
 } satisfies Record<SubcommandName, Runner>;
 
 /** Runs what the arguments ask for; returns the exit code (0 success, 1 failure, 2 usage). */

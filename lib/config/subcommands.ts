@@ -76,6 +76,13 @@ export const SUBCOMMANDS = {
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },
+  why: {
+    summary: "tell what this server makes of an event or a repository, and why",
+    words: ["<EVENT|REPOSITORY>"],
+    flags: {
+      "--format": { value: "FORMAT", help: "`text` or `json`" },
+    },
+  },
 } as const satisfies SubcommandTable;
 
 /** Name of a sub-command. */

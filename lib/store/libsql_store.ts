@@ -11,10 +11,11 @@ import { PurgatoryTables } from "./purgatory_tables.ts";
 import { countEvents, queryTexts } from "./query.ts";
 import { Reader, UNEXPIRED } from "./reader.ts";
 import { RefusedTables } from "./refused_tables.ts";
-import type { RefusedCounts, RefusedMatch, RefusedQuery, RefusedType } from "./refused_types.ts";
+import type { IdTraces, RefusedCounts, RefusedMatch, RefusedQuery, RefusedType } from "./refused_types.ts";
 import { relatedQueries } from "./related.ts";
 import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
 import { textKey } from "./text_key.ts";
+import { tracesOf } from "./traces.ts";
 import type {
   Changes,
   CommitListener,
@@ -160,6 +161,11 @@ export class LibsqlStore implements Store {
   /** See `Store.isTombstoned`. */
   async isTombstoned(event: NostrEvent): Promise<boolean> {
     return await this.#gone.isTombstoned(event);
+  }
+
+  /** See `Store.traces`. */
+  async traces(id: string): Promise<IdTraces> {
+    return await tracesOf(this.#reader, this.#refused, id);
   }
 
   /** See `Store.retired`. */

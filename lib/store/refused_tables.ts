@@ -34,6 +34,12 @@ export class RefusedTables {
     return await this.#any("SELECT 1 FROM refused_events WHERE id = ? AND until > ?", id);
   }
 
+  /** What is remembered of one refused id, however often it was looked at. */
+  async find(id: string): Promise<RefusedMatch | undefined> {
+    const sql = `SELECT ${COLUMNS} FROM refused_events WHERE id = ?2 AND until > ?1`;
+    return (await this.#parts.reader.rows(sql, [this.#parts.reader.nowMs(), id])).flatMap(matchOf)[0];
+  }
+
   /** See `RefusedStore.hasRefused`. */
   async hasRefused(identifier: string): Promise<boolean> {
     const sql = `SELECT 1 FROM refused_events INDEXED BY refused_by_identifier

@@ -1,4 +1,5 @@
 import type { NostrEvent } from "../nostr/mod.ts";
+import type { RetiredRepository } from "./row_types.ts";
 
 /** What a refused event is remembered as: `related` is an orphan that waits for what it refers to. */
 export type RefusedType = "announcement" | "state" | "related";
@@ -36,6 +37,20 @@ export interface GoneId {
 
 /** A refused event as it is handed out for another look. */
 export type RefusedMatch = Omit<RefusedEvent, "keys">;
+
+/** What the database remembers of an event that is neither served nor waiting. Times in milliseconds. */
+export interface IdTraces {
+  /** Offered by another relay and refused. */
+  readonly refused: RefusedMatch | undefined;
+  /** Superseded, deleted or of a blocked author: not fetched again until then. */
+  readonly goneUntil: number | undefined;
+  /** Left purgatory without its git data. */
+  readonly expired: { readonly at: number; readonly until: number } | undefined;
+  /** Keys that asked for the deletion of this id (NIP-09). */
+  readonly deletionAskedBy: readonly string[];
+  /** Taken out of service together with its repository. */
+  readonly retired: RetiredRepository | undefined;
+}
 
 /** Which refused announcements and states an invalidation concerns. */
 export interface RefusedQuery {

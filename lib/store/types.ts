@@ -1,5 +1,5 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
-import type { GoneId, RefusedEvent, RefusedStore } from "./refused_types.ts";
+import type { GoneId, IdTraces, RefusedEvent, RefusedStore } from "./refused_types.ts";
 import type {
   Item,
   Placeholder,
@@ -173,6 +173,8 @@ export interface Store extends SyncStore, RefusedStore, UpkeepStore {
    * replaceable or addressable coordinate up to its `created_at` or later.
    */
   isTombstoned(event: NostrEvent): Promise<boolean>;
+  /** What is remembered of an id that is neither served nor waiting. */
+  traces(id: string): Promise<IdTraces>;
   /** Every time this repository was retired and is still held, latest first. */
   retired(owner: string, identifier: string): Promise<readonly RetiredRepository[]>;
   /**

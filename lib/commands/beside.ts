@@ -1,0 +1,80 @@
+import { resolve } from "node:path";
+import { type Config, databasePath } from "../config/mod.ts";
+import { createGit, type Git, Repositories } from "../git/mod.ts";
+import type { Logger } from "../observe/mod.ts";
+import { type CurationRules, curationRules } from "../policy/mod.ts";
+import { openStore, type Store } from "../store/mod.ts";
+import { type Clock, systemClock, systemRandom } from "../world/mod.ts";
+
+/** The data of a server, running or not, as far as it can be read without changing it. */
+export interface DataBeside {
+  readonly config: Config;
+  readonly rules: CurationRules;
+  /** Refuses to write. */
+  readonly store: Store;
+  readonly git: Git;
+  /** Its methods that write are not to be called. */
+  readonly repositories: Repositories;
+  readonly clock: Clock;
+  close(): Promise<void>;
+}
+
+/** Says nothing: what is found out here is the command's to tell. */
+export const quietLog: Logger = {
+  error() {},
+  warn() {},
+  info() {},
+  debug() {},
+  trace() {},
+  target: () => quietLog,
+};
+
+/**
+ * Opens the configured data through connections of their own, without the instance lock. Rejects with one
+ * sentence when there is nothing that can be read.
+ */
+export async function openBeside(
+  config: Config,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<DataBeside> {
+  if (config.databaseBackend === "memory") {
+    throw new Error(
+      "NGIT_DATABASE_BACKEND is memory: the events are in the server's process and cannot be read here",
+    );
+  }
+  const clock = systemClock;
+  const store = await openStore({
+    backend: config.databaseBackend,
+    location: resolve(databasePath(config)),
+    readOnly: true,
+    clock,
+    limits: config,
+    log: quietLog,
+  });
+  const homePath = await Deno.makeTempDir({ prefix: "ngit-grasp-home-" });
+  const close = async () => {
+    await store.close();
+    await Deno.remove(homePath, { recursive: true });
+  };
+  try {
+    const searchPath = env["PATH"];
+    const git = await createGit({
+      binary: config.gitBinary,
+      homePath,
+      clock,
+      limits: config,
+      ...(searchPath && { searchPath }),
+    });
+    const repositories = new Repositories({
+      git,
+      gitDataPath: resolve(config.gitDataPath),
+      random: systemRandom,
+      clock,
+      log: quietLog,
+    });
+    return { config, rules: curationRules(config), store, git, repositories, clock, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,133 @@
+import type { AdmitAnswer } from "../../intake/mod.ts";
+import { isPullRequest, type NostrEvent } from "../../nostr/mod.ts";
+import { viewOf } from "../../policy/mod.ts";
+import type { Changes, IdTraces } from "../../store/mod.ts";
+import { addressIdentifier } from "../../nostr/mod.ts";
+import type { DataBeside } from "../beside.ts";
+import { factsOf, subjectLine } from "./facts.ts";
+import { rehearse } from "./rehearsal.ts";
+import { type Finding, span, time, type WhyReport } from "./report.ts";
+import type { Origin, Subject } from "./subject.ts";
+
+/** Explains one event: what the server would answer to it, and the facts behind that. */
+export async function explainEvent(
+  data: DataBeside,
+  { value, event, origin }: Subject & { type: "event" },
+): Promise<WhyReport> {
+  const { answer, changes } = await rehearse(data, value);
+  if (!event) {
+    return {
+      subject: "a value that is no event",
+      ok: false,
+      verdict: "it would be refused",
+      message: answer.message,
+      findings: [],
+      missing: [],
+    };
+  }
+  const { findings, missing } = await factsOf(data, event);
+  const memory = memoryFacts(await data.store.traces(event.id), data.clock.now());
+  const waits = origin === "waiting" ? await waitingRow(data, event) : heldUntil(changes, event.id);
+  return {
+    subject: subjectLine(event),
+    id: event.id,
+    kind: event.kind,
+    ok: answer.accepted,
+    verdict: verdictOf(origin, answer),
+    ...(answer.message !== "" && { message: answer.message }),
+    findings: [...findings, ...memory],
+    missing: origin === "served" ? [] : missing,
+    ...(waits && { waits }),
+  };
+}
+
+/** Explains an id of which the event itself is not known. */
+export function explainTrace({ id, traces }: Subject & { type: "trace" }, now: number): WhyReport {
+  const findings = memoryFacts(traces, now);
+  const verdict = findings.length === 0
+    ? "this server knows nothing of this id: it was never offered, or was refused to a client"
+    : "it is not served, and only its id is remembered";
+  return { subject: `event ${id}`, id, ok: false, verdict, findings, missing: [] };
+}
+
+function verdictOf(origin: Origin, { accepted, result }: AdmitAnswer): string {
+  if (origin === "served") return "it is served";
+  if (origin === "waiting") {
+    return accepted
+      ? "it waits in purgatory and is served once its git data arrives"
+      : "it waits in purgatory, but sent again it would be refused";
+  }
+  const again = origin === "given" ? "" : { refused: "refused when another relay offered it; ", retired: "" }[
+    origin as "refused" | "retired"
+  ];
+  switch (result) {
+    case "saved":
+      return `${again}sent by a client it would be accepted and served`;
+    case "purgatory":
+      return `${again}sent by a client it would be accepted and wait in purgatory for its git data`;
+    case "duplicate":
+      return `${again}sent by a client it would change nothing`;
+    default:
+      return `${again}sent by a client it would be refused`;
+  }
+}
+
+async function waitingRow(data: DataBeside, event: NostrEvent) {
+  const { store } = data;
+  const view = viewOf(
+    addressIdentifier(event) ?? "",
+    await store.readIdentifier(addressIdentifier(event) ?? ""),
+  );
+  const row = isPullRequest(event.kind)
+    ? await store.waitingPullRequest(event.id)
+    : [...view.waitingStates, ...view.announcements].map((known) =>
+      "row" in known ? known.row : known.waiting
+    )
+      .find((candidate) => candidate?.event.id === event.id);
+  return row && { since: row.firstEnteredAt, until: row.deadlineAt };
+}
+
+/** How long the server would keep it waiting. */
+function heldUntil(changes: readonly Changes[], id: string): { until: number } | undefined {
+  const rows = changes.flatMap(({ putAnnouncements = [], putStates = [], putPullRequests = [] }) => [
+    ...putAnnouncements,
+    ...putStates,
+    ...putPullRequests,
+  ]);
+  const row = rows.findLast(({ event }) => event.id === id);
+  return row && { until: row.deadlineAt };
+}
+
+function memoryFacts(traces: IdTraces, now: number): Finding[] {
+  const { refused, goneUntil, expired, deletionAskedBy, retired } = traces;
+  const facts: [topic: string, text: string][] = [];
+  if (refused) {
+    const times = refused.attempts === 1 ? "once" : `${refused.attempts} times`;
+    facts.push([
+      "refused",
+      `offered by another relay and refused ${
+        span(refused.at - now)
+      } (${refused.reason}), judged again ${times}; ` +
+      `forgotten ${span(refused.until - now)}`,
+    ]);
+  }
+  if (goneUntil !== undefined) {
+    facts.push(["refused", `superseded, deleted or blocked: not fetched again until ${time(goneUntil)}`]);
+  }
+  if (expired) {
+    const text = `left purgatory without its git data ${
+      span(expired.at - now)
+    }; other relays' copies are refused until `;
+    facts.push(["expired", text + time(expired.until)]);
+  }
+  if (deletionAskedBy.length > 0) {
+    facts.push(["deletion", `its deletion was asked for by ${deletionAskedBy.join(", ")}`]);
+  }
+  if (retired) {
+    facts.push([
+      "retired",
+      `held back with its repository since ${time(retired.retiredAt)} (${retired.reason})`,
+    ]);
+  }
+  return facts.map(([topic, text]) => ({ status: "note", topic, text }));
+}
