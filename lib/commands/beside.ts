@@ -36,13 +36,13 @@ export const quietLog: Logger = {
 export async function openBeside(
   config: Config,
   env: Readonly<Record<string, string | undefined>>,
+  clock: Clock = systemClock,
 ): Promise<DataBeside> {
   if (config.databaseBackend === "memory") {
     throw new Error(
       "NGIT_DATABASE_BACKEND is memory: the events are in the server's process and cannot be read here",
     );
   }
-  const clock = systemClock;
   const store = await openStore({
     backend: config.databaseBackend,
     location: resolve(databasePath(config)),

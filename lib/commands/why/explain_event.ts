@@ -1,8 +1,7 @@
 import type { AdmitAnswer } from "../../intake/mod.ts";
-import { isPullRequest, type NostrEvent } from "../../nostr/mod.ts";
+import { addressIdentifier, isPullRequest, type NostrEvent } from "../../nostr/mod.ts";
 import { viewOf } from "../../policy/mod.ts";
 import type { Changes, IdTraces } from "../../store/mod.ts";
-import { addressIdentifier } from "../../nostr/mod.ts";
 import type { DataBeside } from "../beside.ts";
 import { factsOf, subjectLine } from "./facts.ts";
 import { rehearse } from "./rehearsal.ts";
@@ -21,7 +20,7 @@ export async function explainEvent(
       ok: false,
       verdict: "it would be refused",
       message: answer.message,
-      findings: [],
+      findings: [{ status: "no", topic: "form", text: "its fields are not those of an event (NIP-01)" }],
       missing: [],
     };
   }
@@ -57,9 +56,7 @@ function verdictOf(origin: Origin, { accepted, result }: AdmitAnswer): string {
       ? "it waits in purgatory and is served once its git data arrives"
       : "it waits in purgatory, but sent again it would be refused";
   }
-  const again = origin === "given" ? "" : { refused: "refused when another relay offered it; ", retired: "" }[
-    origin as "refused" | "retired"
-  ];
+  const again = origin === "refused" ? "refused when another relay offered it; " : "";
   switch (result) {
     case "saved":
       return `${again}sent by a client it would be accepted and served`;
@@ -74,10 +71,8 @@ function verdictOf(origin: Origin, { accepted, result }: AdmitAnswer): string {
 
 async function waitingRow(data: DataBeside, event: NostrEvent) {
   const { store } = data;
-  const view = viewOf(
-    addressIdentifier(event) ?? "",
-    await store.readIdentifier(addressIdentifier(event) ?? ""),
-  );
+  const identifier = addressIdentifier(event) ?? "";
+  const view = viewOf(identifier, await store.readIdentifier(identifier));
   const row = isPullRequest(event.kind)
     ? await store.waitingPullRequest(event.id)
     : [...view.waitingStates, ...view.announcements].map((known) =>

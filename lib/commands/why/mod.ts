@@ -33,7 +33,8 @@ export async function why(call: CommandCall): Promise<number> {
   }
 }
 
-async function explain(data: DataBeside, word: string): Promise<WhyReport> {
+/** Answers for one word of the command line. Rejects with one sentence when it names nothing. */
+export async function explain(data: DataBeside, word: string): Promise<WhyReport> {
   const subject = await subjectOf(word, data.store);
   switch (subject.type) {
     case "event":
