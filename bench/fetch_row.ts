@@ -6,33 +6,14 @@ import type { Row } from "./row.ts";
 
 const CONNECTIONS = 8;
 
-/**
- * Fetches that find nothing new, as HTTP: the two requests stock git makes (protocol v2), without the
- * start of a git client, which would cost more than the server does.
- */
-export const fetchRow: Row = {
-  name: "noop",
-  async measure(bench) {
-    const site = await bench.gitSite();
-    const tip = await git(site.repository.work, "rev-parse", "refs/heads/main");
-    const seconds = bench.quick ? 1 : 3;
-    await noopFetch(site.ours.url, tip);
-    if ("url" in site.peer) await noopFetch(site.peer.url, tip);
-    const { ours, beside, cpu } = await contest(site, bench.quick ? 1 : 3, async ({ url }) => {
-      const sample = await ratePerSecond(CONNECTIONS, seconds, () => noopFetch(url, tip));
-      return { sample, operations: sample * seconds };
-    });
-    return {
-      row: `no-op fetches, ${CONNECTIONS} connections`,
-      unit: "fetches/s",
-      better: "higher",
-      how: `GET info/refs and POST ls-refs (v2), 51 refs; ${cpu} per fetch`,
-      ours,
-      beside,
-    };
-  },
-};
+/** What a client asks of one repository, and a text its answer holds. */
+async function ask(url: string, init: RequestInit, expected: string): Promise<void> {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  if (!text.includes(expected)) throw new Error(`${url}: ${response.status} ${text.slice(0, 200)}`);
+}
 
+const VERSION_2 = { "Git-Protocol": "version=2" };
 const PREFIXES = ["refs/heads/", "refs/tags/", "HEAD"];
 const LS_REFS = joinBytes([
   encodePkt("command=ls-refs\n"),
@@ -45,16 +26,74 @@ const LS_REFS = joinBytes([
   flushPkt(),
 ]);
 
-async function noopFetch(url: string, tip: string): Promise<void> {
-  const headers = { "Git-Protocol": "version=2" };
-  const advertised = await fetch(`${url}/info/refs?service=git-upload-pack`, { headers });
-  const capabilities = await advertised.text();
-  if (!capabilities.includes("ls-refs")) throw new Error(`info/refs: ${advertised.status} ${capabilities}`);
-  const listed = await fetch(`${url}/git-upload-pack`, {
+function listRefs(url: string, tip: string): Promise<void> {
+  const init = {
     method: "POST",
-    headers: { ...headers, "Content-Type": "application/x-git-upload-pack-request" },
+    headers: { ...VERSION_2, "Content-Type": "application/x-git-upload-pack-request" },
     body: LS_REFS as Uint8Array<ArrayBuffer>,
-  });
-  const refs = await listed.text();
-  if (!refs.includes(`${tip} refs/heads/main`)) throw new Error(`ls-refs: ${listed.status} ${refs}`);
+  };
+  return ask(`${url}/git-upload-pack`, init, `${tip} refs/heads/main`);
 }
+
+async function noopFetch(url: string, tip: string): Promise<void> {
+  await ask(`${url}/info/refs?service=git-upload-pack`, { headers: VERSION_2 }, "ls-refs");
+  await listRefs(url, tip);
+}
+
+/** A row for one kind of request, or for several in turn. */
+function discoveryRow(
+  name: string,
+  [label, each]: readonly [label: string, each: string],
+  how: string,
+  work: (url: string, tip: string) => Promise<void>,
+): Row {
+  return {
+    name,
+    async measure(bench) {
+      const site = await bench.gitSite();
+      const tip = await git(site.repository.work, "rev-parse", "refs/heads/main");
+      const seconds = bench.quick ? 1 : 3;
+      await work(site.ours.url, tip);
+      if ("url" in site.peer) await work(site.peer.url, tip);
+      const { ours, beside, cpu } = await contest(site, bench.quick ? 1 : 3, async ({ url }) => {
+        const sample = await ratePerSecond(CONNECTIONS, seconds, () => work(url, tip));
+        return { sample, operations: sample * seconds };
+      });
+      return {
+        row: `${label}, ${CONNECTIONS} connections`,
+        unit: each === "fetch" ? "fetches/s" : "requests/s",
+        better: "higher",
+        how: `${how}, 51 refs; ${cpu} per ${each}`,
+        ours,
+        beside,
+      };
+    },
+  };
+}
+
+/** The advertisement that clients without protocol v2 (libgit2) read, and everybody who pushes. */
+export const infoRefsRow: Row = discoveryRow(
+  "inforefs",
+  ["ref advertisements", "request"],
+  "GET info/refs (v0)",
+  (url, tip) => ask(`${url}/info/refs?service=git-upload-pack`, {}, `${tip} refs/heads/main`),
+);
+
+/** The listing of protocol v2 alone. */
+export const listRow: Row = discoveryRow(
+  "lsrefs",
+  ["ref listings", "request"],
+  "POST ls-refs (v2)",
+  listRefs,
+);
+
+/**
+ * Fetches that find nothing new, as HTTP: the two requests stock git makes (protocol v2), without the
+ * start of a git client, which would cost more than the server does.
+ */
+export const fetchRow: Row = discoveryRow(
+  "noop",
+  ["no-op fetches", "fetch"],
+  "GET info/refs and POST ls-refs (v2)",
+  noopFetch,
+);

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { cloneRow } from "./clone_row.ts";
 import { databaseServerRows } from "./database_server_rows.ts";
 import { eventRow } from "./event_rows.ts";
-import { fetchRow } from "./fetch_row.ts";
+import { fetchRow, infoRefsRow, listRow } from "./fetch_row.ts";
 import { firstSyncRow } from "./first_sync_row.ts";
 import { type GitSite, openGitSite } from "./git_site.ts";
 import { huntRow } from "./hunt_row.ts";
@@ -25,6 +25,8 @@ const ROWS: readonly Row[] = [
   eventRow("events", 16),
   eventRow("events1", 1),
   requestRow,
+  infoRefsRow,
+  listRow,
   fetchRow,
   cloneRow,
   pushRow,

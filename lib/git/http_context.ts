@@ -105,7 +105,7 @@ export class GitHttpContext {
       git: this.git,
       clock: this.clock,
       places: this.places,
-      timeoutMs: this.limits.gitTimeoutMs,
+      timeoutMs: () => this.limits.gitTimeoutMs,
       stopping: this.stopping.signal,
     });
   }

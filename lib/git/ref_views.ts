@@ -12,7 +12,7 @@ export interface RefViewsOptions {
   /** Places for children that serve clients. */
   readonly places: ProcessGate;
   /** A listing that takes longer is ended, in milliseconds. */
-  readonly timeoutMs: number;
+  readonly timeoutMs: () => number;
   /** Ends what runs. */
   readonly stopping: AbortSignal;
   readonly bounds?: RefViewBounds;
@@ -135,7 +135,7 @@ export class RefViews {
       const { code, stdout, stopped } = await git.run(["upload-pack", "--stateless-rpc", "--strict", path], {
         input: LIST_ALL,
         protocol: "version=2",
-        timeoutMs,
+        timeoutMs: timeoutMs(),
         signal: stopping,
         maxOutputBytes: this.#bounds.listingBytes,
       });

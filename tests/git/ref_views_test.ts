@@ -44,10 +44,8 @@ const CHANGES: Readonly<Record<string, Change>> = {
   "a loose branch goes": ({ git }) => git("update-ref", "-d", "refs/heads/dev"),
   "a packed branch goes": ({ git }) => git("update-ref", "-d", "refs/heads/master"),
   "refs are packed": ({ git }) => git("pack-refs", "--all"),
-  "packed refs are edited": async ({ path, material }) => {
-    await Deno.writeTextFile(`${path}/packed-refs.new`, `${material.commits[2]} refs/heads/master\n`);
-    await Deno.rename(`${path}/packed-refs.new`, `${path}/packed-refs`);
-  },
+  "packed refs are written by hand": ({ path, material }) =>
+    Deno.writeTextFile(`${path}/packed-refs`, `${material.commits[2]} refs/heads/master\n`),
   "HEAD moves": ({ git }) => git("symbolic-ref", "HEAD", "refs/heads/dev"),
   "HEAD is written by hand": ({ path }) => Deno.writeTextFile(`${path}/HEAD`, "ref: refs/heads/dev\n"),
   "HEAD is detached": ({ git, material }) => git("update-ref", "--no-deref", "HEAD", material.commits[2]!),
@@ -141,7 +139,7 @@ async function withViews(
       git: service.git,
       clock,
       places: new ProcessGate(() => 4, 1_000, clock),
-      timeoutMs: 60_000,
+      timeoutMs: () => 60_000,
       stopping: new AbortController().signal,
       ...(bounds && { bounds }),
     });
