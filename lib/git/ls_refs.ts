@@ -1,5 +1,6 @@
 import { encodePkt, flushPkt, joinBytes, PktBuffer } from "./pkt_line.ts";
-import { latin1, latin1Pkt, type RefLine, type RefView } from "./ref_view.ts";
+import { PktWriter } from "./pkt_writer.ts";
+import { latin1, type RefForm, type RefView } from "./ref_view.ts";
 
 /** An `ls-refs` request of protocol v2. Prefixes have one character per byte; none means all refs. */
 export interface LsRefsRequest {
@@ -117,30 +118,20 @@ export async function readLsRefs(
 }
 
 /** The answer git gives to `request`, byte for byte. */
-export function answerLsRefs(view: RefView, request: LsRefsRequest): Uint8Array {
-  const { peel, symrefs } = request;
-  const change = peel && symrefs ? undefined : (line: RefLine) => refLine(line, request);
-  const parts = [headLine(view, request)];
-  for (const prefix of disjoint(request.prefixes)) parts.push(view.lines(...view.range(prefix), change));
-  return joinBytes([...parts, flushPkt()]);
+export function answerLsRefs(view: RefView, request: LsRefsRequest): Uint8Array<ArrayBuffer> {
+  const form: RefForm = { symrefs: request.symrefs, peeled: request.peel ? "attribute" : undefined };
+  const ranges = disjoint(request.prefixes).map((prefix) => view.range(prefix)).filter(([a, b]) => a < b);
+  const lines = ranges.reduce((sum, [start, end]) => sum + end - start, 1);
+  const out = new PktWriter(Math.ceil(lines / Math.max(view.count, 1) * view.size) + 256);
+  if (showsHead(view, request)) view.print(out, 0, 1, form);
+  for (const [start, end] of ranges) view.print(out, start, end, form);
+  return out.add(flushPkt()).take();
 }
 
-function headLine(view: RefView, request: LsRefsRequest): Uint8Array {
-  const { prefixes } = request;
-  if (
-    view.refsStart === 0 || (prefixes.length > 0 && !prefixes.some((prefix) => "HEAD".startsWith(prefix)))
-  ) {
-    return new Uint8Array();
-  }
-  const head = view.line(0);
-  if (head.oid === "" && !(request.unborn && request.symrefs)) return new Uint8Array();
-  return refLine(head, request);
-}
-
-function refLine({ oid, name, target, peeled }: RefLine, { symrefs, peel }: LsRefsRequest): Uint8Array {
-  const symref = symrefs && target !== undefined ? ` symref-target:${target}` : "";
-  const tag = peel && peeled !== undefined ? ` peeled:${peeled}` : "";
-  return latin1Pkt(`${oid === "" ? "unborn" : oid} ${name}${symref}${tag}\n`);
+function showsHead(view: RefView, { prefixes, unborn, symrefs }: LsRefsRequest): boolean {
+  if (view.refsStart === 0) return false;
+  if (prefixes.length > 0 && !prefixes.some((prefix) => "HEAD".startsWith(prefix))) return false;
+  return view.line(0).oid !== "" || (unborn && symrefs);
 }
 
 /** Prefixes in order, without those that others contain; the empty one for none. */

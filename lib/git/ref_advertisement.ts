@@ -1,6 +1,8 @@
+import { Buffer } from "node:buffer";
 import { ZERO_OID } from "../nostr/mod.ts";
-import { flushPkt, joinBytes } from "./pkt_line.ts";
-import { latin1Pkt, type RefLine, type RefView } from "./ref_view.ts";
+import { flushPkt } from "./pkt_line.ts";
+import { PktWriter } from "./pkt_writer.ts";
+import type { RefLine, RefView } from "./ref_view.ts";
 
 /** What git names on the first line of its advertisements, the same for every plain repository. */
 export interface AdvertisedCapabilities {
@@ -26,51 +28,29 @@ export function advertisementOf(
   version: 0 | 1 | 2,
 ): Uint8Array {
   if (service === "git-upload-pack" && version === 2) return capabilities.version2.slice();
-  const versionLine = version === 1 ? latin1Pkt("version 1\n") : new Uint8Array();
-  const refs = service === "git-upload-pack"
-    ? uploadRefs(view, capabilities.upload)
-    : receiveRefs(view, capabilities.receive);
-  return joinBytes([versionLine, ...refs, flushPkt()]);
+  const out = new PktWriter(view.size + 512);
+  if (version === 1) out.begin().add(latin1Bytes("version 1\n")).end();
+  const isUpload = service === "git-upload-pack";
+  const head = isUpload && view.refsStart === 1 ? view.line(0) : undefined;
+  const start = head !== undefined && head.oid !== "" ? 0 : view.refsStart;
+  const named = isUpload ? uploadCapabilities(capabilities, head) : capabilities.receive;
+  if (start === view.count) {
+    out.begin().add(latin1Bytes(`${ZERO_OID} capabilities^{}\0${named}\n`)).end();
+  } else {
+    const { oid, name, peeled } = view.line(start);
+    out.begin().add(latin1Bytes(`${oid} ${name}\0${named}\n`)).end();
+    if (isUpload && peeled !== undefined) out.begin().add(latin1Bytes(`${peeled} ${name}^{}\n`)).end();
+    view.print(out, start + 1, view.count, { symrefs: false, peeled: isUpload ? "line" : undefined });
+  }
+  return out.add(flushPkt()).take();
 }
 
-function uploadRefs(view: RefView, [before, after]: readonly [string, string]): readonly Uint8Array[] {
-  const head = view.refsStart === 1 ? view.line(0) : undefined;
-  const hasHead = head !== undefined && head.oid !== "";
-  const start = hasHead ? 0 : view.refsStart;
-  const symref = hasHead && head.target !== undefined ? ` symref=HEAD:${head.target}` : "";
-  return [
-    firstLine(view, start, before + symref + after, peeledLine),
-    view.lines(Math.min(start + 1, view.count), view.count, withPeeled),
-  ];
+/** A HEAD without commits is not named, as if it were not there. */
+function uploadCapabilities({ upload: [before, after] }: AdvertisedCapabilities, head: RefLine | undefined) {
+  const target = head?.oid === "" ? undefined : head?.target;
+  return before + (target === undefined ? "" : ` symref=HEAD:${target}`) + after;
 }
 
-function receiveRefs(view: RefView, capabilities: string): readonly Uint8Array[] {
-  const start = view.refsStart;
-  return [
-    firstLine(view, start, capabilities, () => new Uint8Array()),
-    view.lines(Math.min(start + 1, view.count), view.count, plainLine),
-  ];
-}
-
-function firstLine(
-  view: RefView,
-  index: number,
-  capabilities: string,
-  behind: (line: RefLine) => Uint8Array,
-): Uint8Array {
-  if (index >= view.count) return latin1Pkt(`${ZERO_OID} capabilities^{}\0${capabilities}\n`);
-  const line = view.line(index);
-  return joinBytes([latin1Pkt(`${line.oid} ${line.name}\0${capabilities}\n`), behind(line)]);
-}
-
-function plainLine({ oid, name }: RefLine): Uint8Array {
-  return latin1Pkt(`${oid} ${name}\n`);
-}
-
-function peeledLine({ name, peeled }: RefLine): Uint8Array {
-  return peeled === undefined ? new Uint8Array() : latin1Pkt(`${peeled} ${name}^{}\n`);
-}
-
-function withPeeled(line: RefLine): Uint8Array {
-  return joinBytes([plainLine(line), peeledLine(line)]);
+function latin1Bytes(text: string): Uint8Array {
+  return Buffer.from(text, "latin1");
 }

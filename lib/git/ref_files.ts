@@ -14,8 +14,8 @@ const FIELDS = 3;
 
 /**
  * What changes on disk when refs change. git writes every ref, HEAD, packed-refs and the configuration
- * as a lock file that it renames, which stamps the folder; these files are watched for
- * hands with an editor. A new pack may bring the object that a broken ref lacked.
+ * as a lock file that it renames, which stamps the folder. Those of them that people edit are watched
+ * themselves. A new pack may bring the object that a broken ref lacked.
  */
 const WATCHED = ["", "/HEAD", "/config", "/packed-refs", "/objects/info", "/objects/pack", "/refs"];
 /** Where these exist, a listing of refs is not all that git advertises, or they are kept elsewhere. */

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { encodePkt, joinBytes, PktBuffer } from "./pkt_line.ts";
+import type { PktWriter } from "./pkt_writer.ts";
 
 /** One line of a listing. Text is one character per byte, since names of refs are bytes. */
 export interface RefLine {
@@ -12,25 +12,33 @@ export interface RefLine {
   readonly peeled: string | undefined;
 }
 
+/** How the attributes of a ref are printed. */
+export interface RefForm {
+  /** What symbolic refs point to, as ` symref-target:`. */
+  readonly symrefs: boolean;
+  /** Where tags lead: as ` peeled:`, as a line of its own, or not at all. */
+  readonly peeled: "attribute" | "line" | undefined;
+}
+
 const HEADER_BYTES = 4;
 const LF = 0x0a;
 const SPACE = 0x20;
+const HEAD = Buffer.from("HEAD");
 const UNBORN = "unborn";
+const SYMREF = " symref-target:";
+const PEELED = " peeled:";
+const NEWLINE = Uint8Array.of(LF);
+const PEELED_NEWLINE = new TextEncoder().encode("^{}\n");
 
 /** One character per byte, as {@link RefLine} has them. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
-/** A pkt-line of text with one character per byte. */
-export function latin1Pkt(text: string): Uint8Array {
-  return encodePkt(Buffer.from(text, "latin1"));
-}
-
 /**
  * The refs of a repository as git listed them at one moment: HEAD, then all others sorted by name, kept
  * as the bytes of that listing. A line without attributes is the same in every answer, so answers are
- * mostly copies of runs of them. 10,000 refs take less than a megabyte.
+ * mostly copies of runs of them. 10,000 refs take about a megabyte.
  */
 export class RefView {
   /** pkt-lines of `ls-refs` with `peel`, `symrefs` and `unborn`. */
@@ -48,29 +56,23 @@ export class RefView {
 
   /** Reads git's answer to `ls-refs`; undefined when it is none, or not sorted. */
   static parse(answer: Uint8Array): RefView | undefined {
-    const packets = new PktBuffer();
-    packets.push(answer);
     const starts = [0];
     const attributed: number[] = [];
-    let before: Buffer | undefined;
-    while (true) {
-      const packet = packets.next();
-      if (packet === undefined || packet === "malformed" || packet.kind === "special") return undefined;
-      if (packet.kind === "flush") break;
-      const line = Buffer.from(packet.payload.buffer, packet.payload.byteOffset, packet.payload.length);
-      const space = line.indexOf(SPACE);
-      const end = nameEnd(line, space + 1);
-      if (space < 0 || line.at(-1) !== LF) return undefined;
-      const name = line.subarray(space + 1, end);
-      const isHead = starts.length === 1 && name.equals(HEAD);
-      if (before !== undefined && Buffer.compare(before, name) >= 0) return undefined;
+    let before: Span | undefined;
+    for (let start = 0;;) {
+      const length = lengthAt(answer, start);
+      if (length === 0 && start + HEADER_BYTES === answer.length) break;
+      const end = start + length;
+      const name = nameIn(answer, start, end);
+      if (end > answer.length || answer[end - 1] !== LF || name === undefined) return undefined;
+      const isHead = start === 0 && HEAD.equals(answer.subarray(name.start, name.end));
+      if (before && compare(answer, before, name) >= 0) return undefined;
       if (!isHead) before = name;
-      if (end < line.length - 1) attributed.push(starts.length - 1);
-      starts.push(starts.at(-1)! + HEADER_BYTES + line.length);
+      if (name.end < end - 1) attributed.push(starts.length - 1);
+      starts.push(end);
+      start = end;
     }
-    const size = starts.at(-1)!;
-    if (size + HEADER_BYTES !== answer.length) return undefined;
-    return new RefView(answer.slice(0, size), starts, attributed);
+    return new RefView(answer.slice(0, starts.at(-1)), starts, attributed);
   }
 
   /** Lines, HEAD included. */
@@ -83,36 +85,34 @@ export class RefView {
     return this.#bytes.length + this.#starts.byteLength + this.#attributed.byteLength;
   }
 
-  /** 1 when the first line is HEAD, and where the refs begin. */
+  /** 1 when the first line is HEAD: where the refs begin. */
   get refsStart(): 0 | 1 {
     return this.count > 0 && this.#name(0).equals(HEAD) ? 1 : 0;
   }
 
   /** The line at `index`. */
   line(index: number): RefLine {
-    const text = latin1(this.#line(index));
-    const [oid = "", name = "", ...attributes] = text.slice(HEADER_BYTES, -1).split(" ");
-    const value = (key: string) => attributes.find((one) => one.startsWith(key))?.slice(key.length);
-    return {
-      oid: oid === UNBORN ? "" : oid,
-      name,
-      target: value("symref-target:"),
-      peeled: value("peeled:"),
-    };
+    const text = latin1(
+      this.#bytes.subarray(this.#starts[index]! + HEADER_BYTES, this.#starts[index + 1]! - 1),
+    );
+    const [oid = "", name = "", ...attributes] = text.split(" ");
+    const value = (key: string) => attributes.find((one) => ` ${one}`.startsWith(key))?.slice(key.length - 1);
+    return { oid: oid === UNBORN ? "" : oid, name, target: value(SYMREF), peeled: value(PEELED) };
   }
 
-  /** The lines from `start` to before `end`; those with attributes as `change` has them, if given. */
-  lines(start: number, end: number, change?: (line: RefLine) => Uint8Array): Uint8Array {
-    if (!change) return this.#bytes.subarray(this.#starts[start], this.#starts[end]);
-    const parts: Uint8Array[] = [];
+  /** Prints the lines from `start` to before `end`. */
+  print(out: PktWriter, start: number, end: number, form: RefForm): void {
     let copied = start;
-    for (let next = lowerBound(this.#attributed.length, (n) => this.#attributed[n]! >= start);; next++) {
+    const isWhole = form.symrefs && form.peeled === "attribute";
+    const first = lowerBound(this.#attributed.length, (n) => this.#attributed[n]! >= start);
+    for (let next = first; !isWhole; next++) {
       const index = this.#attributed[next];
       if (index === undefined || index >= end) break;
-      parts.push(this.lines(copied, index), change(this.line(index)));
+      this.#copy(out, copied, index);
+      this.#printLine(out, this.#starts[index]!, this.#starts[index + 1]!, form);
       copied = index + 1;
     }
-    return joinBytes([...parts, this.lines(copied, end)]);
+    if (copied < end) this.#copy(out, copied, end);
   }
 
   /** First and last plus one of the refs, HEAD apart, whose names begin with `prefix` (one character per byte). */
@@ -128,24 +128,72 @@ export class RefView {
     ];
   }
 
-  #line(index: number): Buffer {
-    const [start, end] = [this.#starts[index]!, this.#starts[index + 1]!];
-    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start);
+  #copy(out: PktWriter, start: number, end: number): void {
+    out.add(this.#bytes, this.#starts[start], this.#starts[end]);
+  }
+
+  /** A line with attributes: `<oid> <name>[ symref-target:<name>][ peeled:<oid>]`. */
+  #printLine(out: PktWriter, start: number, end: number, { symrefs, peeled }: RefForm): void {
+    const bytes = this.#bytes;
+    const name = nameIn(bytes, start, end)!;
+    const isSymbolic = bytes[name.end + 1] === SYMREF.charCodeAt(1);
+    const next = isSymbolic ? spaceIn(bytes, name.end + 1, end) : name.end;
+    const isTag = next !== undefined;
+    out.begin().add(bytes, start + HEADER_BYTES, name.end);
+    if (isSymbolic && symrefs) out.add(bytes, name.end, next ?? end - 1);
+    if (isTag && peeled === "attribute") out.add(bytes, next, end - 1);
+    out.add(NEWLINE).end();
+    if (!isTag || peeled !== "line") return;
+    out.begin().add(bytes, next + PEELED.length, end - 1)
+      .add(bytes, name.start - 1, name.end)
+      .add(PEELED_NEWLINE).end();
   }
 
   #name(index: number): Buffer {
-    const line = this.#line(index);
-    const space = line.indexOf(SPACE, HEADER_BYTES);
-    return line.subarray(space + 1, nameEnd(line, space + 1));
+    const { start, end } = nameIn(this.#bytes, this.#starts[index]!, this.#starts[index + 1]!)!;
+    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start);
   }
 }
 
-const HEAD = Buffer.from("HEAD");
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
 
-/** A name ends before its attributes or the end of the line. */
-function nameEnd(line: Buffer, start: number): number {
-  const space = line.indexOf(SPACE, start);
-  return space < 0 ? line.length - 1 : space;
+/** Where the name is in the line from `start` to before `end`: behind the object id, before attributes. */
+function nameIn(bytes: Uint8Array, start: number, end: number): Span | undefined {
+  const space = spaceIn(bytes, start + HEADER_BYTES, end);
+  if (space === undefined) return undefined;
+  return { start: space + 1, end: spaceIn(bytes, space + 1, end) ?? end - 1 };
+}
+
+function spaceIn(bytes: Uint8Array, start: number, end: number): number | undefined {
+  const space = bytes.indexOf(SPACE, start);
+  return space < 0 || space >= end ? undefined : space;
+}
+
+/** Below 0 when the name `a` sorts before `b`. */
+function compare(bytes: Uint8Array, a: Span, b: Span): number {
+  for (let offset = 0;; offset++) {
+    const [left, right] = [a.start + offset, b.start + offset];
+    if (left === a.end || right === b.end) return (a.end - a.start) - (b.end - b.start);
+    if (bytes[left] !== bytes[right]) return bytes[left]! - bytes[right]!;
+  }
+}
+
+/** The length in the header of a pkt-line; NaN when there is none. */
+function lengthAt(bytes: Uint8Array, start: number): number {
+  let length = 0;
+  for (let index = start; index < start + HEADER_BYTES; index++) {
+    const code = bytes[index] ?? 0;
+    const digit = code >= 0x30 && code <= 0x39
+      ? code - 0x30
+      : code >= 0x61 && code <= 0x66
+      ? code - 0x57
+      : NaN;
+    length = length * 16 + digit;
+  }
+  return length > 0 && length <= HEADER_BYTES ? NaN : length;
 }
 
 /** The first index below `count` for which `isPast` holds; it holds for all behind one. */

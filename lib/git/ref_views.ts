@@ -28,8 +28,11 @@ export interface RefViewBounds {
   readonly listingBytes: number;
 }
 
-/** Room for a million refs, roughly; a fourth of them may belong to one repository. */
-const BOUNDS: RefViewBounds = { repositories: 5_000, bytes: 64 << 20, listingBytes: 16 << 20 };
+/**
+ * Room for half a million refs or more, some 50,000 of them in one repository: printing more at a time
+ * would stop all other requests for longer than a child costs.
+ */
+const BOUNDS: RefViewBounds = { repositories: 5_000, bytes: 64 << 20, listingBytes: 4 << 20 };
 
 /** What is remembered of one repository. */
 interface Entry {
