@@ -13,6 +13,8 @@ import { errorText } from "./upload_pack.ts";
 /** What git prints for an empty repository before it learnt to name its capabilities there (2.41). */
 const EMPTY_V0 = "0000";
 const EMPTY_V1 = "000eversion 1\n0000";
+/** Between attempts to learn what git advertises. */
+const LEARN_AGAIN_MS = 60_000;
 const NO_REFS = RefView.parse(flushPkt())!;
 
 /** What is advertised, and who hears of the traffic. */
@@ -29,6 +31,8 @@ export class Advertisements {
   readonly #context: GitHttpContext;
   /** Undefined inside: this git is not one whose advertisements we know. */
   #capabilities: Promise<AdvertisedCapabilities | undefined> | undefined;
+  /** On the monotonic clock. */
+  #learnAgainAt = Infinity;
   /** The repository that stays empty. */
   #empty: { readonly path: string; readonly view: RefView } | undefined;
 
@@ -100,19 +104,25 @@ export class Advertisements {
     return refs === undefined || refs === "busy" ? refs : bodyOf(refs, capabilities, service, version);
   }
 
-  /** What this git advertises beside refs; learnt once. */
+  /** What this git advertises beside refs; learnt once, and tried again after a while when git fails. */
   #learnt(): Promise<AdvertisedCapabilities | undefined> {
-    const { git, repositories, log } = this.#context;
-    return this.#capabilities ??= learnCapabilities(git, repositories.root).then((capabilities) => {
-      if (!capabilities) {
-        log.warn("this git advertises in a way of its own: it is started for every discovery");
-      }
+    const { clock } = this.#context;
+    if (clock.monotonic() >= this.#learnAgainAt) this.#capabilities = undefined;
+    return this.#capabilities ??= this.#learn();
+  }
+
+  async #learn(): Promise<AdvertisedCapabilities | undefined> {
+    const { git, repositories, log, clock } = this.#context;
+    this.#learnAgainAt = Infinity;
+    try {
+      const capabilities = await learnCapabilities(git, repositories.root);
+      if (!capabilities) log.warn("git advertises in an unknown way: it is started for every discovery");
       return capabilities;
-    }, (error) => {
-      this.#capabilities = undefined;
+    } catch (error) {
+      this.#learnAgainAt = clock.monotonic() + LEARN_AGAIN_MS;
       log.error("git's capabilities could not be read", { error: repositories.clean(String(error)) });
       return undefined;
-    });
+    }
   }
 
   async #run(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { encodePkt, joinBytes } from "../../lib/git/pkt_line.ts";
+import { git, newWorkTree, tryGit } from "../support/git_client.ts";
 import { RefView } from "../../lib/git/ref_view.ts";
 import {
   ADVERTISEMENTS,
@@ -197,4 +198,22 @@ Deno.test("G-69 10,000 refs are listed without git and take less than 2 MB", () 
     }
     const listing = Uint8Array.from(await said(service, ALL_REFS, path), (char) => char.charCodeAt(0));
     assert.ok(RefView.parse(listing)!.size < 2_000_000);
+  }, { virtualTime: true }));
+
+Deno.test("G-69 fetches, listings and pushes of a real client that find nothing to do start no git", () =>
+  withService(async (service) => {
+    const url = await service.create("x");
+    const tree = await newWorkTree(`${service.directory}/tree`);
+    await git(tree, "push", "-q", url, "main");
+    await git(service.directory, "clone", "-q", "-b", "main", url, "clone");
+    await warm(service);
+    const before = service.started();
+    for (const version of [0, 1, 2]) {
+      const option = `protocol.version=${version}`;
+      await git(`${service.directory}/clone`, "-c", option, "fetch", "-q", "--prune", "--tags");
+      await git(tree, "-c", option, "ls-remote", "--symref", url);
+      const { stderr } = await tryGit(tree, "-c", option, "push", url, "main");
+      assert.equal(stderr, "Everything up-to-date\n");
+    }
+    assert.equal(service.started(), before);
   }, { virtualTime: true }));

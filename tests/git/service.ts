@@ -1,3 +1,4 @@
+import { pretendGit } from "./pretend_git.ts";
 import { fakeLogger } from "./quiet_log.ts";
 import {
   createGit,
@@ -88,12 +89,19 @@ export function countStarts(git: Git): { readonly git: Git; readonly started: ()
 /** Runs `work` with a service over an empty data directory. */
 export async function withService(
   work: (service: Service) => Promise<void>,
-  options: { maxPushBytes?: number; maxGitProcesses?: number; virtualTime?: boolean } = {},
+  options: {
+    maxPushBytes?: number;
+    maxGitProcesses?: number;
+    virtualTime?: boolean;
+    /** What a program does that stands before git, see {@link pretendGit}. */
+    script?: string;
+  } = {},
 ): Promise<void> {
   await withTempDirectory(async (directory) => {
     const limits = { maxPushBytes: options.maxPushBytes ?? 1 << 30 };
+    const binary = options.script === undefined ? "git" : await pretendGit(directory, options.script);
     const { git, started } = countStarts(
-      await createGit({ binary: "git", homePath: `${directory}/home`, clock: systemClock, limits }),
+      await createGit({ binary, homePath: `${directory}/home`, clock: systemClock, limits }),
     );
     const repositories = new Repositories({
       git,
