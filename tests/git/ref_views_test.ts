@@ -91,6 +91,12 @@ const CHANGES: Readonly<Record<string, Change>> = {
     await inRepository(service.git, donor, ["update-ref", "refs/heads/theirs", commits[2]!]);
     await Deno.writeTextFile(`${path}/objects/info/alternates`, `${donor}/objects\n`);
   },
+  "one of SHA-256 takes its place": async ({ service, path, git }) => {
+    await Deno.remove(path, { recursive: true });
+    await git("init", "-q", "--bare", "--object-format=sha256");
+    const { commits } = await writeMaterial(service.git, path);
+    await git("update-ref", "refs/heads/main", commits[0]!);
+  },
   "the object of a broken ref arrives": async ({ service, path, material, git }) => {
     const [tip] = material.commits;
     await Deno.remove(`${path}/objects/${tip!.slice(0, 2)}/${tip!.slice(2)}`);
@@ -118,7 +124,10 @@ for (const [what, change] of Object.entries(CHANGES)) {
           const question of [...ADVERTISEMENTS.filter((_, index) => index !== 1 && index !== 4), ALL_REFS]
         ) {
           const expected = await said(service, question, path);
-          if (expected !== "0000") assert.equal(await answered(service, question), expected);
+          // An empty repository is answered better than by old gits; a dying git says nothing here.
+          if (expected !== "0000" && expected !== "") {
+            assert.equal(await answered(service, question), expected);
+          }
         }
         if (what === "refs are packed") assert.equal(await answered(service, ALL_REFS), earlier);
         if (round === 0) await warm(service);
