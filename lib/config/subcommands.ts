@@ -36,6 +36,10 @@ export const SUBCOMMANDS = {
       "--execute": { help: "Remove what is listed as `remove`; without it nothing is changed" },
       "--purge-orphans": { help: "Remove directories nobody announced even when they hold something" },
       "--yes": { help: "Do not ask; needed with --execute when there is no terminal" },
+  compare: {
+    summary: "compare repositories and repository events with another server",
+    flags: {
+      "--with": { value: "URL", help: "The other server, ws(s):// or http(s)://" },
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },
@@ -80,7 +84,7 @@ export const SUBCOMMANDS = {
     summary: "tell what this server makes of an event or a repository, and why",
     words: ["<EVENT|REPOSITORY>"],
     flags: {
-      "--format": { value: "FORMAT", help: "`text` or `json`" },
+      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },
 } as const satisfies SubcommandTable;

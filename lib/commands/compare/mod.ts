@@ -1,0 +1,121 @@
+/** `compare`: how far the repositories here and on another server have what their states declare. */
+import { allowsPrivateAddresses, PROGRAM_VERSION } from "../../config/mod.ts";
+import { createVerifier, KIND, type NostrEvent } from "../../nostr/mod.ts";
+import { createNetwork } from "../../outgoing/mod.ts";
+import { type DataBeside, openBeside, quietLog } from "../beside.ts";
+import { relayPages } from "../relay_pages.ts";
+import { type CommandCall, configFor, print, printError } from "../subcommand.ts";
+import { countEvents, inventoryOf, type RepositoryEvents } from "./events.ts";
+import { refsHere, refsThere } from "./refs.ts";
+import {
+  type ComparedRepository,
+  comparedRepository,
+  type CompareReport,
+  comparisonJson,
+  isBehind,
+  renderComparison,
+} from "./report.ts";
+
+/** Repositories looked at together. */
+const AT_ONCE = 8;
+
+/**
+ * Runs `compare`. Exit code 0: nothing is missing here that the other server has; 1: something is, or the
+ * comparison failed; 2: usage.
+ */
+export async function compare(call: CommandCall): Promise<number> {
+  const format = call.own.get("--format") ?? "text";
+  const other = otherServer(call.own.get("--with") ?? "");
+  if (format !== "text" && format !== "json") return usage("--format must be text or json");
+  if (!other) return usage("--with must be the ws(s):// or http(s):// URL of another server");
+  const config = await configFor(call);
+  if (typeof config === "number") return config;
+  try {
+    const data = await openBeside(config, call.input.env);
+    try {
+      const report = await compareWith(data, other);
+      print(format === "json" ? comparisonJson(report) : renderComparison(report));
+      return report.repositories.some(isBehind) ? 1 : 0;
+    } finally {
+      await data.close();
+    }
+  } catch (error) {
+    printError(`error: ${error instanceof Error ? error.message : error}`);
+    return 1;
+  }
+}
+
+function usage(sentence: string): number {
+  printError(`error: ${sentence}`);
+  return 2;
+}
+
+/** The two addresses of another server. */
+interface OtherServer {
+  readonly relay: string;
+  readonly git: string;
+}
+
+function otherServer(text: string): OtherServer | undefined {
+  if (!/^(ws|http)s?:\/\//i.test(text) || !URL.canParse(text)) return undefined;
+  const base = text.replace(/\/+$/, "");
+  return { relay: base.replace(/^http/i, "ws"), git: base.replace(/^ws/i, "http") };
+}
+
+async function compareWith(data: DataBeside, other: OtherServer): Promise<CompareReport> {
+  const { clock, config } = data;
+  const over = new AbortController();
+  const network = createNetwork({
+    allowPrivate: allowsPrivateAddresses(config),
+    ownAddresses: [],
+    clock,
+    userAgent: `ngit-grasp/${PROGRAM_VERSION}`,
+    log: quietLog,
+  });
+  const here = await eventsHere(data);
+  const verifier = createVerifier({ workers: 2, log: quietLog });
+  let there: RepositoryEvents;
+  try {
+    const kinds = [KIND.announcement, KIND.state];
+    const verify = (event: NostrEvent) => verifier.verify(event);
+    there = await sorted(relayPages({ network, clock, url: other.relay, kinds, verify }));
+  } finally {
+    verifier.close();
+  }
+  const { repositories, notTaken } = inventoryOf([here, there], data.rules);
+  const compared: ComparedRepository[] = [];
+  for (let at = 0; at < repositories.length; at += AT_ONCE) {
+    compared.push(
+      ...await Promise.all(
+        repositories.slice(at, at + AT_ONCE).map(async (repository) =>
+          comparedRepository(
+            repository,
+            await refsHere(data, repository),
+            await refsThere(network, clock, other.git, repository, over.signal),
+          )
+        ),
+      ),
+    );
+  }
+  over.abort();
+  return {
+    other: other.relay,
+    repositories: compared,
+    notTaken,
+    announcements: countEvents(here.announcements, there.announcements),
+    states: countEvents(here.states, there.states),
+  };
+}
+
+async function eventsHere({ store }: DataBeside): Promise<RepositoryEvents> {
+  return await sorted(store.eventsOfKinds([KIND.announcement, KIND.state]));
+}
+
+async function sorted(events: AsyncIterable<NostrEvent>): Promise<RepositoryEvents> {
+  const announcements: NostrEvent[] = [];
+  const states: NostrEvent[] = [];
+  for await (const event of events) {
+    (event.kind === KIND.announcement ? announcements : states).push(event);
+  }
+  return { announcements, states };
+}
