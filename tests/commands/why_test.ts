@@ -8,7 +8,7 @@ import { announced, declareAll, hosted, publish, pushAll, scene } from "../scena
 import { DOMAIN, type Engine, engine } from "../support/engine.ts";
 import { commitFile, newWorkTree, refsOf } from "../support/git_client.ts";
 import { announce, declare, newSigner } from "../support/keys.ts";
-import { runProgram } from "../support/program.ts";
+import { runProgram } from "./support.ts";
 
 /** Asks `why` about the data of an engine. */
 async function ask({ directory, clock }: Engine, word: string, env: ConfigInput["env"] = {}) {
@@ -192,12 +192,11 @@ Deno.test("why runs beside the server that has the data, as text, JSON and exit 
   scene(async (stage) => {
     const repository = await announced(stage, "proj");
     const id = await declareAll(stage.relay, repository, "purgatory:");
-    const env = {
-      NGIT_DOMAIN: stage.server.domain,
-      NGIT_GIT_DATA_PATH: `${stage.directory}/data/git`,
-      NGIT_RELAY_DATA_PATH: `${stage.directory}/data/relay`,
+    const data = {
+      dataPath: `${stage.directory}/data`,
+      env: { NGIT_DOMAIN: stage.server.domain },
     };
-    const run = (...args: string[]) => runProgram(["why", ...args], { cwd: stage.directory, env });
+    const run = (...args: string[]) => runProgram(["why", ...args], data);
     const waiting = await run(id);
     strictEqual(waiting.code, 0, waiting.stderr);
     match(waiting.stdout, /^yes: it waits in purgatory/m);
@@ -211,11 +210,7 @@ Deno.test("why runs beside the server that has the data, as text, JSON and exit 
     await hosted(stage, "second");
 
     const foreign = announce(newSigner(), "x", { domain: "elsewhere.example" });
-    const refused = await runProgram(["why", "-"], {
-      cwd: stage.directory,
-      env,
-      stdin: JSON.stringify(foreign),
-    });
+    const refused = await runProgram(["why", "-"], { ...data, stdin: JSON.stringify(foreign) });
     strictEqual(refused.code, 1);
     match(refused.stdout, /^the server says: blocked: Announcement must list service/m);
     await publish(stage.relay, announce(newSigner(), "y", { domain: stage.server.domain }), "purgatory:");

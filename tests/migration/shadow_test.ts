@@ -1,7 +1,7 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import { runProgram } from "../commands/support.ts";
 import { commitFile } from "../support/git_client.ts";
 import { announce, newSigner } from "../support/keys.ts";
-import { runProgram } from "../support/program.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { eventually } from "../support/temp.ts";
@@ -32,15 +32,10 @@ Deno.test("M-40 a shadow instance acquires all public repositories of a relay, a
       NGIT_TEST: "1",
     };
     const shadow = await ServerProcess.start({ dataPath, env });
-    const compare = (...args: string[]) =>
-      runProgram(["compare", "--with", stage.server.wsUrl, ...args], {
-        cwd: stage.directory,
-        env: {
-          ...env,
-          NGIT_DOMAIN: shadow.domain,
-          NGIT_GIT_DATA_PATH: `${dataPath}/git`,
-          NGIT_RELAY_DATA_PATH: `${dataPath}/relay`,
-        },
+    const compare = (url: string, ...args: string[]) =>
+      runProgram(["compare", "--with", url, ...args], {
+        dataPath,
+        env: { ...env, NGIT_DOMAIN: shadow.domain },
       });
     try {
       const mirror = await RelayClient.connect(shadow.wsUrl);
@@ -49,7 +44,7 @@ Deno.test("M-40 a shadow instance acquires all public repositories of a relay, a
         return events.length === 7;
       }, 45_000);
       await mirror.close();
-      const report = JSON.parse((await compare("--format", "json")).stdout);
+      const report = JSON.parse((await compare(stage.server.wsUrl, "--format", "json")).stdout);
       strictEqual(report.repositories.length, 3);
       for (const repository of report.repositories) {
         deepStrictEqual([repository.here.category, repository.there.category], ["1", "1"]);
@@ -74,7 +69,7 @@ Deno.test("M-40 a shadow instance acquires all public repositories of a relay, a
     await declareAll(stage.relay, second!, "purgatory:");
     await pushAll(second!);
     await hosted(stage, "late");
-    const later = await compare();
+    const later = await compare(stage.server.httpUrl);
     strictEqual(later.code, 1, later.stderr);
     match(later.stdout, /^4 repositories, here and on ws:/);
     match(later.stdout, /^here 1 +2 +0 +0 +0$/m);
@@ -82,10 +77,7 @@ Deno.test("M-40 a shadow instance acquires all public repositories of a relay, a
     match(later.stdout, /^! 4 {4}1 {3}0\/1 of 1 {2}npub1\w+\/with space$/m);
     match(later.stdout, /^states: 4 here, 5 there; only here 1, only there 2$/m);
     match(later.stdout, /^2 repositories are behind/m);
-    const nowhere = await runProgram(["compare", "--with", "ws://127.0.0.1:1"], {
-      cwd: stage.directory,
-      env: { NGIT_GIT_DATA_PATH: `${dataPath}/git`, NGIT_RELAY_DATA_PATH: `${dataPath}/relay` },
-    });
+    const nowhere = await compare("ws://127.0.0.1:1");
     strictEqual(nowhere.code, 1);
     match(nowhere.stderr, /^error: ws:\/\/127\.0\.0\.1:1 cannot be reached: /);
   }));
