@@ -80,4 +80,20 @@ Deno.test("M-40 a shadow instance acquires all public repositories of a relay, a
     const nowhere = await compare("ws://127.0.0.1:1");
     strictEqual(nowhere.code, 1);
     match(nowhere.stderr, /^error: ws:\/\/127\.0\.0\.1:1 cannot be reached: /);
+
+    // The switch: under the old server's name, without archive rules, it hosts what it had archived.
+    const successor = await ServerProcess.start({
+      dataPath,
+      env: { NGIT_DOMAIN: stage.server.domain, NGIT_SYNC_ENABLE: "false" },
+    });
+    try {
+      const client = await RelayClient.connect(successor.wsUrl);
+      const [, , third] = repositories;
+      await commitFile(third!.work, "after", "after\n");
+      await declareAll(client, third!, "purgatory:");
+      await pushAll({ ...third!, url: successor.cloneUrl(third!.owner.npub, third!.identifier) });
+      await client.close();
+    } finally {
+      await successor.stop();
+    }
   }));
