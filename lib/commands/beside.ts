@@ -1,9 +1,9 @@
-import { resolve } from "node:path";
-import { type Config, databasePath } from "../config/mod.ts";
+import type { Config, ConfigInput } from "../config/mod.ts";
 import { createGit, type Git, Repositories } from "../git/mod.ts";
 import type { Logger } from "../observe/mod.ts";
 import { type CurationRules, curationRules } from "../policy/mod.ts";
-import { openStore, type Store } from "../store/mod.ts";
+import { type Store, StoredData } from "../store/mod.ts";
+import { dataPaths } from "./data_paths.ts";
 import { type Clock, systemClock, systemRandom } from "../world/mod.ts";
 
 /** The data of a server, running or not, as far as it can be read without changing it. */
@@ -35,7 +35,7 @@ export const quietLog: Logger = {
  */
 export async function openBeside(
   config: Config,
-  env: Readonly<Record<string, string | undefined>>,
+  { cwd, env }: Pick<ConfigInput, "cwd" | "env">,
   clock: Clock = systemClock,
 ): Promise<DataBeside> {
   if (config.databaseBackend === "memory") {
@@ -43,14 +43,8 @@ export async function openBeside(
       "NGIT_DATABASE_BACKEND is memory: the events are in the server's process and cannot be read here",
     );
   }
-  const store = await openStore({
-    backend: config.databaseBackend,
-    location: resolve(databasePath(config)),
-    readOnly: true,
-    clock,
-    limits: config,
-    log: quietLog,
-  });
+  const { git: gitDataPath, database } = dataPaths(config, cwd);
+  const store = (await StoredData.open({ ...database, clock, log: quietLog })).store(config);
   const homePath = await Deno.makeTempDir({ prefix: "ngit-grasp-home-" });
   const close = async () => {
     await store.close();
@@ -67,7 +61,7 @@ export async function openBeside(
     });
     const repositories = new Repositories({
       git,
-      gitDataPath: resolve(config.gitDataPath),
+      gitDataPath: gitDataPath,
       random: systemRandom,
       clock,
       log: quietLog,

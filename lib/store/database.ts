@@ -31,7 +31,8 @@ export interface DatabaseBounds {
   readonly sliceFactor: number;
 }
 
-const LOCAL: DatabaseBounds = {
+/** Bounds of a database in this process. */
+export const LOCAL: DatabaseBounds = {
   transactionSize: 4 * 1024 * 1024,
   valueBytes: 64 * 1024 * 1024,
   sliceFactor: 1,
@@ -41,11 +42,14 @@ const LOCAL: DatabaseBounds = {
  * Servers refuse larger values, and end transactions that take long. Slices keep a local database
  * from blocking the event loop; of a remote one each costs a round trip.
  */
-const REMOTE: DatabaseBounds = {
+export const REMOTE: DatabaseBounds = {
   transactionSize: 2 * 1024 * 1024,
   valueBytes: 3 * 1024 * 1024,
   sliceFactor: 20,
 };
+
+/** What reading takes. */
+export type ReadableDatabase = Pick<Database, "read" | "readAll" | "bounds">;
 
 /** A server of which values of this size are refused cannot hold what we store, in bytes. */
 const NEEDED_VALUE_BYTES = 4_000_000n;

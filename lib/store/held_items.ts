@@ -1,5 +1,5 @@
 import { type Filter, KIND, matchesFilter, type NostrEvent } from "../nostr/mod.ts";
-import type { Database } from "./database.ts";
+import type { ReadableDatabase } from "./database.ts";
 import type { SqlValue } from "./statement.ts";
 import { among, canMatch, parameter } from "./filter_sql.ts";
 import { collectItems, sorted } from "./items.ts";
@@ -85,7 +85,7 @@ const REMEMBERED: readonly HeldTable[] = ["refused_events", "expired_ids"].map((
 
 /** The set to negotiate with; see `SyncStore.heldItems`. */
 export async function collectHeld(
-  database: Database,
+  database: ReadableDatabase,
   filter: Filter,
   max: number,
   nowMs: number,
@@ -108,7 +108,7 @@ export async function collectHeld(
 }
 
 async function* matchesIn(
-  database: Database,
+  database: ReadableDatabase,
   table: HeldTable,
   filter: Filter,
   nowMs: number,
@@ -187,7 +187,7 @@ const UNWANTED = `SELECT group_concat(v.value) FROM json_each(?1) v WHERE ${
 
 /** Those of `ids` that must not be fetched; see `SyncStore.unwanted`. */
 export async function unwantedOf(
-  database: Database,
+  database: ReadableDatabase,
   ids: readonly string[],
   nowMs: number,
 ): Promise<ReadonlySet<string>> {

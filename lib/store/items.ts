@@ -1,5 +1,5 @@
 import type { Filter } from "../nostr/mod.ts";
-import type { Database } from "./database.ts";
+import type { ReadableDatabase } from "./database.ts";
 import { canMatch } from "./filter_sql.ts";
 import { matchesBetween, type Place, placeAhead, type Walk, walksOf } from "./item_sql.ts";
 import { nextTurn } from "./turn.ts";
@@ -15,7 +15,7 @@ const ID = 64;
 
 /** All matches of one filter; see `Store.items`. */
 export async function collectItems(
-  database: Database,
+  database: ReadableDatabase,
   filter: Filter,
   max: number,
   nowSeconds: number,
@@ -36,7 +36,7 @@ export async function collectItems(
   return await sorted(items);
 }
 
-async function* along(database: Database, walk: Walk, nowSeconds: number): AsyncGenerator<Item> {
+async function* along(database: ReadableDatabase, walk: Walk, nowSeconds: number): AsyncGenerator<Item> {
   let after: Place | undefined;
   do {
     const upTo: Place | undefined = walk.rest.ids ? undefined : await ahead(database, walk, after);
@@ -52,7 +52,11 @@ async function* along(database: Database, walk: Walk, nowSeconds: number): Async
   } while (after);
 }
 
-async function ahead(database: Database, walk: Walk, after: Place | undefined): Promise<Place | undefined> {
+async function ahead(
+  database: ReadableDatabase,
+  walk: Walk,
+  after: Place | undefined,
+): Promise<Place | undefined> {
   const { sql, args } = placeAhead(walk, after, SLICE * database.bounds.sliceFactor);
   const row = (await database.read(sql, args)).rows[0];
   return row && { createdAt: Number(row[0]), idOrder: Number(row[1]) };

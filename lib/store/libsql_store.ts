@@ -1,7 +1,7 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
 import type { Logger, StoreGroup, StoreOperation } from "../observe/mod.ts";
 import { type Clock, nowSeconds, repeat } from "../world/mod.ts";
-import type { Database } from "./database.ts";
+import type { Database, ReadableDatabase } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";
 import { GoneTables } from "./gone_tables.ts";
 import { collectHeld, unwantedOf } from "./held_items.ts";
@@ -39,8 +39,8 @@ import type { Writer } from "./writer.ts";
 
 /** What a {@link LibsqlStore} is made of. */
 export interface StoreParts {
-  readonly database: Database;
-  readonly writer: Writer;
+  readonly database: ReadableDatabase & Pick<Database, "isRemote" | "ping" | "renew" | "close">;
+  readonly writer: Pick<Writer, "submit" | "run" | "watch" | "close">;
   readonly clock: Clock;
   readonly limits: FilterLimits;
   readonly log: Logger;

@@ -1,5 +1,5 @@
 import type { Filter } from "../nostr/mod.ts";
-import type { Database } from "./database.ts";
+import type { ReadableDatabase } from "./database.ts";
 import type { Statement } from "./statement.ts";
 import {
   canMatch,
@@ -28,7 +28,7 @@ interface Wanted {
 
 /** Stored JSON texts of the events matching any filter; see `Store.query`. */
 export async function queryTexts(
-  database: Database,
+  database: ReadableDatabase,
   filters: readonly Filter[],
   limits: FilterLimits,
   nowSeconds: number,
@@ -51,13 +51,16 @@ export async function queryTexts(
 }
 
 /** The page that `statement` (of {@link textsStatement}) reads; undefined when it left out large events. */
-async function wholePage(database: Database, { sql, args }: Statement): Promise<string[] | undefined> {
+async function wholePage(
+  database: ReadableDatabase,
+  { sql, args }: Statement,
+): Promise<string[] | undefined> {
   const row = (await database.read(sql, args)).rows[0];
   return Number(row?.[1] ?? 0) === 0 ? split(row?.[0], SEPARATOR) : undefined;
 }
 
 async function rowsOfAny(
-  database: Database,
+  database: ReadableDatabase,
   wanted: readonly Wanted[],
   nowSeconds: number,
 ): Promise<readonly string[]> {
@@ -74,7 +77,7 @@ async function rowsOfAny(
 }
 
 /** As many texts of these rows as a page holds, newest first, and at least one. */
-async function pageInPieces(database: Database, list: string): Promise<string[]> {
+async function pageInPieces(database: ReadableDatabase, list: string): Promise<string[]> {
   const texts: string[] = [];
   let pageBytes = 0;
   let pieceBytes = 0;
@@ -112,7 +115,7 @@ const SIZES_OF_ROWS = `SELECT group_concat(seq || ':' || size) FROM (
 
 /** Number of distinct events matching any filter; throws RangeError above 400 filters. */
 export async function countEvents(
-  database: Database,
+  database: ReadableDatabase,
   filters: readonly Filter[],
   nowSeconds: number,
 ): Promise<number> {

@@ -21,7 +21,7 @@ const ENTRY_TABLES: Readonly<Partial<Record<DamagedRow["table"], PurgatoryEntryT
 export interface ReaderParts {
   readonly database: Pick<Database, "read" | "readAll">;
   /** Without one damaged rows are passed over and stay where they are. */
-  readonly writer?: Writer;
+  readonly writer?: Pick<Writer, "run">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: StoreGroup;

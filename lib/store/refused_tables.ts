@@ -17,7 +17,7 @@ const WHOLE_FIRST = `ORDER BY (json IS NULL OR hot_until <= ?1), at, id LIMIT ?3
 /** What {@link RefusedTables} needs. */
 export interface RefusedTablesParts {
   readonly reader: Reader;
-  readonly writer: Writer;
+  readonly writer: Pick<Writer, "run">;
 }
 
 /** Reads and sweeps the memory of refused events. The methods are those of the same names of `Store`. */

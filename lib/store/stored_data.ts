@@ -5,8 +5,11 @@ import type { Client, ResultSet } from "@libsql/client";
 import { KIND, type NostrEvent } from "../nostr/mod.ts";
 import { type Logger, noStoreMetrics } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
+import { LOCAL, type ReadableDatabase, REMOTE } from "./database.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import { type EventRange, eventTexts } from "./event_texts.ts";
+import type { FilterLimits } from "./filter_sql.ts";
+import { LibsqlStore } from "./libsql_store.ts";
 import { PurgatoryTables } from "./purgatory_tables.ts";
 import { Reader } from "./reader.ts";
 import { MAINTENANCE_VERSION, NewerSchemaError, SCHEMA_VERSION } from "./schema.ts";
@@ -49,14 +52,19 @@ export interface StoredCounts {
 export class StoredData {
   /** Version of its schema, at most ours. */
   readonly schemaVersion: number;
+  readonly #options: StoredDataOptions;
   readonly #client: Client;
+  readonly #database: ReadableDatabase;
   readonly #reader: Reader;
   readonly #purgatory: PurgatoryTables;
 
-  private constructor(client: Client, schemaVersion: number, { clock, log }: StoredDataOptions) {
+  private constructor(client: Client, schemaVersion: number, options: StoredDataOptions) {
+    const { clock, log } = options;
+    this.#options = options;
     this.#client = client;
     this.schemaVersion = schemaVersion;
-    const database = {
+    const database = this.#database = {
+      bounds: isRemote(options.location) ? REMOTE : LOCAL,
       read: (sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> =>
         client.execute({ sql, args: [...args] }),
       readAll: (statements: readonly Statement[]): Promise<readonly ResultSet[]> =>
@@ -72,21 +80,21 @@ export class StoredData {
    */
   static async open(options: StoredDataOptions): Promise<StoredData> {
     const { location, authToken } = options;
-    const isRemote = /^(?!file:)[a-z]{2,}:/.test(location);
+    const remote = isRemote(location);
     const path = resolve(location.replace(/^file:(\/\/(?=\/))?/, ""));
     // The driver would create the file.
-    if (!isRemote && !(await stat(path).catch(() => undefined))?.isFile()) {
+    if (!remote && !(await stat(path).catch(() => undefined))?.isFile()) {
       throw new Error(`there is no database at ${path}`);
     }
     const { createClient } = await import("@libsql/client");
     const client = createClient({
-      url: isRemote ? location : pathToFileURL(path).href,
+      url: remote ? location : pathToFileURL(path).href,
       concurrency: 1,
       timeout: BUSY_TIMEOUT_MS,
       ...(authToken !== undefined && { authToken }),
     });
     try {
-      if (!isRemote) await client.execute("PRAGMA query_only = ON");
+      if (!remote) await client.execute("PRAGMA query_only = ON");
       const version = Number((await client.execute("PRAGMA user_version")).rows[0]?.[0] ?? 0);
       if (version === 0) throw new Error(`the database at ${location} has no tables of ours`);
       if (version > SCHEMA_VERSION) {
@@ -99,6 +107,28 @@ export class StoredData {
       client.close();
       throw cause;
     }
+  }
+
+  /**
+   * All that a server reads, from this connection; writing is refused, and closing it closes this. Throws
+   * when a server would have to migrate the database first.
+   */
+  store(limits: FilterLimits): Store {
+    if (this.schemaVersion !== SCHEMA_VERSION) {
+      throw new Error(
+        `database schema ${this.schemaVersion} is older than this program's (${SCHEMA_VERSION}): start the server once`,
+      );
+    }
+    const refuse = () => Promise.reject(new Error("this connection only reads"));
+    const done = () => Promise.resolve();
+    const close = () => Promise.resolve(this.close());
+    return new LibsqlStore({
+      ...this.#options,
+      database: { ...this.#database, isRemote: false, ping: done, renew: done, close },
+      writer: { submit: refuse, run: refuse, watch: () => () => {}, close: done },
+      limits,
+      metrics: noStoreMetrics,
+    });
   }
 
   /** What it holds. */
@@ -177,4 +207,8 @@ export class StoredData {
   close(): void {
     this.#client.close();
   }
+}
+
+function isRemote(location: string): boolean {
+  return /^(?!file:)[a-z]{2,}:/.test(location);
 }

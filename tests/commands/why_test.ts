@@ -25,7 +25,7 @@ async function ask({ directory, clock }: Engine, word: string, env: ConfigInput[
     cwd: directory,
   });
   ok(loaded.ok);
-  const data = await openBeside(loaded.config, Deno.env.toObject(), clock);
+  const data = await openBeside(loaded.config, { cwd: directory, env: Deno.env.toObject() }, clock);
   try {
     return await explain(data, word);
   } finally {

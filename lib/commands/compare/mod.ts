@@ -31,7 +31,7 @@ export async function compare(call: CommandCall): Promise<number> {
   const config = await configFor(call);
   if (typeof config === "number") return config;
   try {
-    const data = await openBeside(config, call.input.env);
+    const data = await openBeside(config, call.input);
     try {
       const report = await compareWith(data, other);
       print(format === "json" ? comparisonJson(report) : renderComparison(report));

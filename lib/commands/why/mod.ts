@@ -19,7 +19,7 @@ export async function why(call: CommandCall): Promise<number> {
   const config = await configFor(call);
   if (typeof config === "number") return config;
   try {
-    const data = await openBeside(config, call.input.env);
+    const data = await openBeside(config, call.input);
     try {
       const report = await explain(data, call.words[0] ?? "-");
       print(format === "json" ? reportJson(report) : renderReport(report, data.clock.now()));

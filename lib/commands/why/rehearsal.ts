@@ -1,4 +1,4 @@
-import type { GitData } from "../../git/mod.ts";
+import { untouched } from "../../git/mod.ts";
 import { type AdmitAnswer, Intake } from "../../intake/mod.ts";
 import { addressIdentifier, compareNewestFirst, createVerifier, KIND, kindClass } from "../../nostr/mod.ts";
 import { noMetrics } from "../../observe/mod.ts";
@@ -25,7 +25,7 @@ export async function rehearse(data: DataBeside, value: unknown): Promise<Rehear
   const verifier = createVerifier({ workers: 0, log: quietLog });
   const intake = new Intake({
     store: rehearsalStore(data.store, changes),
-    repositories: rehearsalRepositories(data.repositories),
+    repositories: untouched(data.repositories),
     pins: new Pins(),
     clock,
     notify: () => {},
@@ -80,29 +80,4 @@ async function verdictOn(store: Store, { event }: EventInsert): Promise<InsertVe
   if (kindClass(event.kind) === "regular") return "stored";
   const current = await store.currentVersion(event.kind, event.pubkey, addressIdentifier(event) ?? "");
   return current && compareNewestFirst(current, event) < 0 ? "superseded" : "stored";
-}
-
-/** Every change of a repository succeeds without happening. */
-function rehearsalRepositories(real: GitData): GitData {
-  const done = () => Promise.resolve();
-  return {
-    exists: (ref) => real.exists(ref),
-    uses: (ref) => real.uses(ref),
-    use: (ref) => real.use(ref),
-    readRefs: (ref) => real.readRefs(ref),
-    present: (ref, oids) => real.present(ref, oids),
-    complete: (ref, oids) => real.complete(ref, oids),
-    archived: (ref) => real.archived(ref),
-    list: () => real.list(),
-    ensure: () => Promise.resolve("present"),
-    remove: () => Promise.resolve("removed"),
-    retire: () => Promise.resolve(""),
-    restore: () => Promise.resolve(true),
-    discardRetired: done,
-    copyObjects: () => Promise.resolve(true),
-    align: () => Promise.resolve({ changed: false, failed: [] }),
-    changeRefs: () => Promise.resolve([]),
-    cleanLeftovers: done,
-    cleanAfterCrash: done,
-  };
 }
