@@ -31,11 +31,14 @@ export const SUBCOMMANDS = {
     },
   },
   "cleanup-empty-repos": {
-    summary: "list announcements without data and directories without announcement; the server must not run",
+    summary: "list repositories without data or announcement; not while the server runs",
     flags: {
       "--execute": { help: "Remove what is listed as `remove`; without it nothing is changed" },
       "--purge-orphans": { help: "Remove directories nobody announced even when they hold something" },
       "--yes": { help: "Do not ask; needed with --execute when there is no terminal" },
+      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+    },
+  },
   compare: {
     summary: "compare repositories and repository events with another server",
     flags: {

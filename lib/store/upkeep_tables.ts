@@ -1,5 +1,5 @@
 import type { Row } from "@libsql/client";
-import type { Database } from "./database.ts";
+import type { Database, ReadableDatabase } from "./database.ts";
 import type { Reader } from "./reader.ts";
 import type { SqlValue } from "./statement.ts";
 import { textKey, valueOfTextKey } from "./text_key.ts";
@@ -27,8 +27,8 @@ const PUT_RUN = `INSERT INTO job_runs (job, at, succeeded_at, duration_ms, text)
 /** What {@link UpkeepTables} needs. */
 export interface UpkeepTablesParts {
   readonly reader: Reader;
-  readonly writer: Writer;
-  readonly database: Database;
+  readonly writer: Pick<Writer, "run">;
+  readonly database: ReadableDatabase & Pick<Database, "isFile">;
 }
 
 /** What maintenance remembers and asks. The methods are those of the same names of `UpkeepStore`. */
