@@ -4,6 +4,7 @@ import type { RunningServer } from "../../lib/server.ts";
 import { seriesOf } from "../observe/exposition.ts";
 import { REFERENCE } from "../observe/reference.ts";
 import { DOMAIN, type Engine, engine } from "../support/engine.ts";
+import { fixture } from "../outgoing/support.ts";
 import { announceOn } from "../support/announce_on.ts";
 import { commitFile, git, newWorkTree, refsOf, tryGit } from "../support/git_client.ts";
 import { JumpingClock } from "../support/jumping_clock.ts";
@@ -15,7 +16,7 @@ import { withTempDirectory } from "../support/temp.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 const OID = "1".repeat(40);
 
 /** Metrics that need another stage, or a moment these stages may miss: a test that has it, and what it says there. */
@@ -163,7 +164,7 @@ async function clients({ directory, server, clock, relay, look, until }: Stage):
   // A pull request without its commit, offered twice.
   const request = newSigner().sign({
     kind: 1618,
-    tags: [["a", `30617:${owner.pubkey}:repo`], ["c", OID], ["clone", "https://elsewhere.example/x.git"]],
+    tags: [["a", `30617:${owner.pubkey}:repo`], ["c", OID], ["clone", "http://127.0.0.1:1/x.git"]],
   });
   await say(request, /^purgatory/);
   await say(request, /^duplicate/);
@@ -246,14 +247,17 @@ async function follows(followed: Stage, { server, relay, clock, until }: Stage):
   await until("ngit_sync_rejected_hot_cache_expired_total");
   await accept("late", late);
   await until("ngit_sync_rejected_hot_cache_misses_total");
-  // A relay that is none, a relay nobody listens at, and git servers of both sorts.
-  const wrong = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => new Response("hello"));
+  // A relay that is none, a relay nobody listens at, a git server with a certificate nobody vouches for.
+  const local = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  const wrong = Deno.serve(local, () => new Response("hello"));
+  const tls = { cert: fixture("self_signed.pem"), key: fixture("key.pem") };
+  const unproven = Deno.serve({ ...local, ...tls }, () => new Response("hello"));
   try {
     const answers = `localhost:${wrong.addr.port}`;
     const closed = "localhost:1";
     const misled = newSigner();
     await relay.publish(announceOn(misled, "misled", [server.domain, answers, closed], {
-      cloneUrls: ["ssh://git@localhost/misled.git"],
+      cloneUrls: ["ssh://git@localhost/misled.git", `https://127.0.0.1:${unproven.addr.port}/misled.git`],
     }));
     await relay.publish(declare(misled, "misled", { "refs/heads/main": OID }));
     await until(
@@ -267,7 +271,7 @@ async function follows(followed: Stage, { server, relay, clock, until }: Stage):
     clock.jump(8 * 24 * HOUR);
     await until("ngit_sync_rejected_cold_index_expired_total");
   } finally {
-    await wrong.shutdown();
+    await Promise.all([wrong.shutdown(), unproven.shutdown()]);
   }
 }
 
