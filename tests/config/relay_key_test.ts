@@ -198,3 +198,50 @@ Deno.test("C-20 a key that root lends through a group or an access list is no ca
     else assert.equal(warnings, "");
   }
 });
+
+Deno.test("a key file that others may read, or that belongs to somebody else, is warned about when it is loaded", async () => {
+  await inDirectory(async (cwd) => {
+    const path = `${cwd}/.relay-owner.nsec`;
+    const config = await keyConfig(cwd);
+    await Deno.writeTextFile(path, NSEC);
+    const warnings = async () => {
+      const loaded = await loadRelayKey(config, cwd, systemRandom);
+      assert.ok(loaded.ok);
+      return loaded.warnings.join("\n");
+    };
+    for (const mode of [0o600, 0o400, 0o700]) {
+      await Deno.chmod(path, mode);
+      assert.equal(await warnings(), "", mode.toString(8));
+    }
+    for (const mode of [0o640, 0o604, 0o620, 0o644, 0o666]) {
+      await Deno.chmod(path, mode);
+      assert.match(await warnings(), new RegExp(`mode 0${mode.toString(8)}`));
+    }
+    await Deno.chmod(path, 0o600);
+    // Only root may give files away.
+    if (Deno.uid() !== 0) return;
+    await Deno.chown(path, 12_345, null);
+    assert.match(await warnings(), /belongs to another user \(uid 12345\)/);
+  });
+});
+
+Deno.test("a key among systemd's credentials is found through the option, as %d or as the variable", async () => {
+  await inDirectory(async (cwd) => {
+    const credentials = `${cwd}/credentials`;
+    await Deno.mkdir(credentials);
+    await Deno.writeTextFile(`${credentials}/relay-owner`, `${NSEC}\n`, { mode: 0o400 });
+    const path = `${credentials}/relay-owner`;
+    const dotenv = "NGIT_RELAY_OWNER_NSEC_FILE=${CREDENTIALS_DIRECTORY}/relay-owner\n";
+    for (
+      const [env, text] of [[{ NGIT_RELAY_OWNER_NSEC_FILE: path }, ""], [{
+        CREDENTIALS_DIRECTORY: credentials,
+      }, dotenv]] as const
+    ) {
+      const loaded = await loadConfig({ args: [], env, cwd, readTextFile: () => Promise.resolve(text) });
+      assert.ok(loaded.ok);
+      const key = await loadRelayKey(loaded.config, cwd, systemRandom);
+      assert.ok(key.ok);
+      assert.deepEqual([key.key.pubkey, key.warnings], [PUBKEY, []]);
+    }
+  });
+});
