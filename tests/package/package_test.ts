@@ -91,10 +91,19 @@ Deno.test("the packaged program hands on its arguments and its exit codes", asyn
 Deno.test("leading permission flags of the packaged program replace the grants it has by itself", async () => {
   const few = ["--allow-env", "--allow-sys", `--allow-read=${directory}`];
   const { stdout } = await run([...few, "--check-config"]);
-  match(stdout, /missing permission: --allow-net=/);
+  match(stdout, /missing permission: --allow-net$/m);
   ok(!stdout.includes("--allow-ffi"), "the program's own native module needs no grant");
   const all = await run(["-A", "--check-config"]);
   ok(!all.stdout.includes("missing permission"), all.stderr);
+});
+
+Deno.test("C-41 the permissions the packaged program prints for itself are exactly what it needs", async () => {
+  const options = ["--no-sync-enable", "--bind-address=127.0.0.1:0", `--relay-owner-nsec=${"1".repeat(64)}`];
+  const printed = (await run(["--print-permissions", ...options])).stdout;
+  const line = /^ngit-grasp (.*) serve /m.exec(printed)?.[1] ?? "";
+  const flags = [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
+  const { stdout } = await run([...flags, "--check-config", ...options]);
+  match(stdout, /^permissions +ok +exactly what is needed$/m);
 });
 
 Deno.test("what is damaged on disk is unpacked again; a damaged package says so and leaves nothing", async () => {
