@@ -13,12 +13,21 @@ import { shown } from "./redact.ts";
 /** Most items of one list; a longer one belongs in another tool than an environment variable. */
 const MAX_ITEMS = 100_000;
 
-/** Comma-separated items, each read by `parse`; every bad item is reported. */
+/** Stands for a list none of whose entries is valid: a domain nobody can have. */
+const NO_DOMAIN = "no-valid-entry.invalid";
+/** The same for repositories: an identifier nobody can have. */
+const NO_REPOSITORY: CurationEntry = { kind: "identifier", identifier: "", text: "(no valid entry)" };
+
+/**
+ * Comma-separated items, each read by `parse`; every bad item is reported. `nothing` is what a list
+ * keeps without a valid entry, where an empty list would not mean "matches nothing".
+ */
 function list<T>(
   valueName: string,
   form: string,
   parse: (item: string) => ParsedEntry<readonly T[]> & { readonly warning?: string },
   text: (value: T) => string,
+  nothing: readonly T[] = [],
 ): Kind<readonly T[]> {
   return {
     valueName,
@@ -39,7 +48,8 @@ function list<T>(
         else problems.push(`${option}: ${shown(parsed.problem)}`);
         if (parsed.warning !== undefined) warnings.push(`${option}: ${shown(parsed.warning)}`);
       }
-      return problems.length > 0 ? { ok: false, problems } : { ok: true, value: values, warnings };
+      if (problems.length === 0) return { ok: true, value: values, warnings };
+      return { ok: false, problems, kept: values.length > 0 ? values : nothing };
     },
     show: (values) => showList([...new Set(values.map(text))]),
   };
@@ -53,10 +63,16 @@ function showList(texts: readonly string[]): string {
 
 /** Owners, repositories or identifiers. */
 export function repositoryEntries(listWord: "whitelist" | "blacklist"): Kind<readonly CurationEntry[]> {
-  return list("ENTRIES", "list of npub, npub/identifier or identifier", (item) => {
-    const parsed = parseRepositoryEntry(item, listWord);
-    return parsed.ok ? { ok: true, value: [parsed.value] } : parsed;
-  }, (entry) => entry.text);
+  return list(
+    "ENTRIES",
+    "list of npub, npub/identifier or identifier",
+    (item) => {
+      const parsed = parseRepositoryEntry(item, listWord);
+      return parsed.ok ? { ok: true, value: [parsed.value] } : parsed;
+    },
+    (entry) => entry.text,
+    [NO_REPOSITORY],
+  );
 }
 
 /** Authors, as npub or hex. */
@@ -71,12 +87,18 @@ export const authorEntries: Kind<readonly AuthorEntry[]> = list(
 );
 
 /** Domains `host[:port]`. */
-export const domains: Kind<readonly string[]> = list("DOMAINS", "list of host[:port]", (item) => {
-  const parsed = parseDomain(item);
-  return parsed.ok
-    ? { ok: true, value: [parsed.domain] }
-    : { ok: false, problem: `invalid entry '${item}': ${parsed.problem}` };
-}, String);
+export const domains: Kind<readonly string[]> = list(
+  "DOMAINS",
+  "list of host[:port]",
+  (item) => {
+    const parsed = parseDomain(item);
+    return parsed.ok
+      ? { ok: true, value: [parsed.domain] }
+      : { ok: false, problem: `invalid entry '${item}': ${parsed.problem}` };
+  },
+  String,
+  [NO_DOMAIN],
+);
 
 /** Address ranges: prefixes and the given words; `any` and `none` must stand alone. */
 export function ranges(words: readonly RangeWord[]): Kind<readonly AddressRange[]> {

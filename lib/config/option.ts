@@ -1,7 +1,12 @@
 /** Result of reading one value; problems and warnings are whole sentences. */
 export type ParsedValue<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly string[] }
-  | { readonly ok: false; readonly problems: readonly string[] };
+  | {
+    readonly ok: false;
+    readonly problems: readonly string[];
+    /** A list without its bad entries, for `NGIT_LENIENT_LISTS`. */
+    readonly kept?: T;
+  };
 
 /** How the values of an option are written, read and shown. */
 export interface Kind<T> {

@@ -66,7 +66,6 @@ export const CURATION_OPTIONS = {
   }),
   NGIT_LENIENT_LISTS: withDefault(kinds.bool, {
     default: "false",
-    help: "Skip bad list entries with a warning instead of refusing to start",
-    unsupported: { severity: "warn" },
+    help: "Skip bad list entries with a warning; a list without a valid entry matches nothing",
   }),
 };

@@ -31,6 +31,7 @@ export async function resolveOptions(input: LayerInput): Promise<Resolution> {
   const origins = new Map<OptionName, Origin>();
   const values = new Map<string, unknown>();
   const legacy = readLegacy(layers, notices);
+  const lenient = isBool(textFor("NGIT_LENIENT_LISTS", layers)?.text ?? "", true);
   for (const name of OPTION_NAMES) {
     const row = optionRow(name);
     const given = textFor(name, layers) ?? legacy.get(name) ?? { text: row.default, ...DEFAULT };
@@ -39,13 +40,20 @@ export async function resolveOptions(input: LayerInput): Promise<Resolution> {
       values.set(optionKey(name), undefined);
       continue;
     }
-    const parsed = row.kind.parse(given.text, name);
+    const strict = row.kind.parse(given.text, name);
+    const parsed = lenient ? withoutBadEntries(strict) : strict;
     report(name, given, parsed, problems, notices);
     if (!parsed.ok) continue;
     values.set(optionKey(name), parsed.value);
     reportUnsupported(name, given, parsed.value, problems, notices);
   }
   return { values: Object.fromEntries(values) as Partial<OptionValues>, origins, problems, notices, envFile };
+}
+
+/** A list keeps its good entries, and what is wrong with the others becomes warnings. */
+function withoutBadEntries<T>(parsed: ParsedValue<T>): ParsedValue<T> {
+  if (parsed.ok || parsed.kept === undefined) return parsed;
+  return { ok: true, value: parsed.kept, warnings: parsed.problems.map((problem) => `${problem} (skipped)`) };
 }
 
 const DEFAULT: Origin = { source: "default", detail: "default" };
