@@ -6,7 +6,7 @@ import type { Logger } from "../observe/mod.ts";
 import { isDatabaseTrouble, isTransient, messageOf, RemoteError, TakenOverError } from "./database_errors.ts";
 import { endLease, type LeaseHolder, ownLease, takeLease, underLease } from "./lease.ts";
 import { connectLocally } from "./local_connection.ts";
-import { connectRemotely, isTooLarge, readInPages, type RemoteOptions } from "./remote_client.ts";
+import { connectRemotely, readAll, type RemoteOptions } from "./remote_client.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 
@@ -112,26 +112,12 @@ export class Database {
 
   /** Runs one reading statement; replaces a connection that met a lock and tries once more. */
   async read(sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> {
-    return await this.#withSecondTry(async (client) => {
-      try {
-        return await client.execute({ sql, args: [...args] });
-      } catch (cause) {
-        if (!isTooLarge(cause)) throw cause;
-        return (await readInPages(client, [{ sql, args }]))[0]!;
-      }
-    });
+    return (await this.readAll([{ sql, args }]))[0]!;
   }
 
   /** Runs several reading statements on one snapshot, with the same second try. */
   async readAll(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
-    return await this.#withSecondTry(async (client) => {
-      try {
-        return await client.batch(statements.map(bound), "deferred");
-      } catch (cause) {
-        if (!isTooLarge(cause)) throw cause;
-        return await readInPages(client, statements);
-      }
-    });
+    return await this.#withSecondTry((client) => readAll(client, statements));
   }
 
   /**

@@ -39,16 +39,29 @@ export function connectRemotely(url: string, options: RemoteOptions): Client {
   });
 }
 
-/** True when what a read found is more than the server puts into one answer. */
-export function isTooLarge(cause: unknown): boolean {
-  return cause instanceof LibsqlError && cause.code === "RESPONSE_TOO_LARGE";
-}
-
-/** The results of reading statements on one snapshot, fetched in as many answers as it takes. */
-export async function readInPages(
+/**
+ * The results of reading statements on one snapshot: in one answer, or in as many as it takes when that
+ * is more than a server puts into one. For local clients too, which know no such bound.
+ */
+export async function readAll(
   client: Client,
   statements: readonly Statement[],
 ): Promise<readonly ResultSet[]> {
+  const wanted = statements.map(({ sql, args }) => ({ sql, args: [...args] }));
+  try {
+    // A single statement has its own snapshot.
+    return wanted.length === 1 ? [await client.execute(wanted[0]!)] : await client.batch(wanted, "deferred");
+  } catch (cause) {
+    if (!isTooLarge(cause)) throw cause;
+    return await readInPages(client, statements);
+  }
+}
+
+function isTooLarge(cause: unknown): boolean {
+  return cause instanceof LibsqlError && cause.code === "RESPONSE_TOO_LARGE";
+}
+
+async function readInPages(client: Client, statements: readonly Statement[]): Promise<readonly ResultSet[]> {
   for (let size = MAX_PAGE_ROWS;; size = Math.ceil(size / 8)) {
     const transaction = await client.transaction("read");
     try {

@@ -12,6 +12,7 @@ import type { FilterLimits } from "./filter_sql.ts";
 import { LibsqlStore } from "./libsql_store.ts";
 import { PurgatoryTables } from "./purgatory_tables.ts";
 import { Reader } from "./reader.ts";
+import { readAll } from "./remote_client.ts";
 import { MAINTENANCE_VERSION, NewerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
 import type { IdentifierRows, Store, WaitingAnnouncement } from "./types.ts";
@@ -65,10 +66,9 @@ export class StoredData {
     this.schemaVersion = schemaVersion;
     const database = this.#database = {
       bounds: isRemote(options.location) ? REMOTE : LOCAL,
-      read: (sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> =>
-        client.execute({ sql, args: [...args] }),
-      readAll: (statements: readonly Statement[]): Promise<readonly ResultSet[]> =>
-        client.batch(statements.map(({ sql, args }) => ({ sql, args: [...args] })), "read"),
+      read: async (sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> =>
+        (await readAll(client, [{ sql, args }]))[0]!,
+      readAll: (statements: readonly Statement[]) => readAll(client, statements),
     };
     this.#reader = new Reader({ database, clock, log, metrics: noStoreMetrics });
     this.#purgatory = new PurgatoryTables(this.#reader);

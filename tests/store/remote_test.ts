@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createClient } from "@libsql/client/http";
-import { openStore, type RemoteDatabase, SCHEMA_VERSION } from "../../lib/store/mod.ts";
+import { openStore, type RemoteDatabase, SCHEMA_VERSION, StoredData } from "../../lib/store/mod.ts";
 import { systemClock } from "../../lib/world/mod.ts";
 import { Sqld } from "../support/sqld.ts";
 import { event, filter, ids, key, LineLog, open, put, remote, withDirectory } from "./fixtures.ts";
@@ -224,6 +224,13 @@ Deno.test(
     const { states } = await store.overdue(1_000, 500);
     assert.deepEqual(states.map(({ deadlineAt }) => deadlineAt), Array.from({ length: 24 }, (_, n) => n));
     assert.equal((await store.readIdentifier("x")).waitingStates.length, 24);
+    for (let n = 0; n < 12; n++) await put(store, event({ created_at: n, content }));
+    const data = await StoredData.open({ location: sqld.url, clock: systemClock, log: new LineLog() });
+    const exported = (await Array.fromAsync(data.texts({}))).flat().map((text) =>
+      JSON.parse(text).created_at
+    );
+    assert.deepEqual(exported, Array.from({ length: 12 }, (_, n) => n));
+    data.close();
     await store.close();
   }),
 );
