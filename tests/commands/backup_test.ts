@@ -33,7 +33,9 @@ Deno.test("M-32 a backup under continuous pushes passes restore-check, and every
 
     const check = await runProgram(["restore-check", `${directory}/copy`, "--full"], { dataPath });
     assert.equal(check.code, 0, check.stdout + check.stderr);
-    await copyTree(`${directory}/copy`, `${directory}/restored`);
+    await restore(`${directory}/copy`, `${directory}/restored`);
+    const live = await runProgram(["restore-check"], { dataPath: `${directory}/restored` });
+    assert.equal(live.code, 0, live.stdout + live.stderr);
     const restored = await ServerProcess.start({
       dataPath: `${directory}/restored`,
       env: { NGIT_DOMAIN: server.domain, NGIT_SYNC_ENABLE: "false" },
@@ -44,6 +46,17 @@ Deno.test("M-32 a backup under continuous pushes passes restore-check, and every
       await restored.stop();
     }
   }));
+
+/** The steps of docs/backup.md. */
+async function restore(backup: string, dataPath: string): Promise<void> {
+  await Deno.mkdir(dataPath);
+  await copyTree(`${backup}/git`, dataPath);
+  await copyTree(`${backup}/relay`, dataPath);
+  const { code } = await new Deno.Command("find", {
+    args: [`${dataPath}/git`, `${dataPath}/relay`, "-type", "d", "-exec", "chmod", "750", "{}", "+"],
+  }).output();
+  assert.equal(code, 0);
+}
 
 /** Commits, declares and pushes until told to stop. */
 async function keepPushing(
