@@ -213,7 +213,6 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
       git,
       repositories,
       locks,
-      random,
       rules,
       signal: stopping.signal,
       log: log.target("jobs"),

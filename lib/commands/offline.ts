@@ -4,8 +4,8 @@ import type { MaintenanceParts } from "../maintenance/mod.ts";
 import { noMetrics } from "../observe/mod.ts";
 import { curationRules } from "../policy/mod.ts";
 import { ContributionUsage, IdleContributions, Pins } from "../purgatory/mod.ts";
-import { claimDirectories, type CleanUp, openStore } from "../store/mod.ts";
-import { KeyedLock, systemClock, systemRandom } from "../world/mod.ts";
+import { claimDirectories, type CleanUp, instanceName, openStore } from "../store/mod.ts";
+import { KeyedLock, randomHex, systemClock, systemRandom } from "../world/mod.ts";
 import { commandLog } from "./command_log.ts";
 import { dataPaths } from "./data_paths.ts";
 import type { CommandCall } from "./subcommand.ts";
@@ -57,7 +57,15 @@ async function open(
   });
   const store = await openStore({
     backend: "libsql",
-    ...paths.database,
+    location: paths.database.location,
+    ...(paths.database.isRemote && {
+      remote: {
+        authToken: paths.database.authToken,
+        instance: await instanceName(statePath, systemRandom),
+        session: randomHex(systemRandom, 16),
+        fetch,
+      },
+    }),
     clock: systemClock,
     limits: config,
     log,
@@ -84,7 +92,6 @@ async function open(
     pins: new Pins(),
     locks: new KeyedLock(),
     clock: systemClock,
-    random: systemRandom,
     notify: () => {},
     counters: noMetrics().purgatory,
     ...(config.grasp06Enable && {

@@ -31,7 +31,7 @@ export const SUBCOMMANDS = {
     },
   },
   "cleanup-empty-repos": {
-    summary: "list repositories without data or announcement; not while the server runs",
+    summary: "find announcements without data, and directories nobody announced",
     flags: {
       "--execute": { help: "Remove what is listed as `remove`; without it nothing is changed" },
       "--purge-orphans": { help: "Remove directories nobody announced even when they hold something" },
@@ -69,8 +69,8 @@ export const SUBCOMMANDS = {
     },
   },
   maintain: {
-    summary: "run a regular job now, or `report` on the disk; an unknown name lists the jobs",
-    words: ["<JOB>"],
+    summary: "run a regular job now, or report on the disk; without a job it lists them",
+    words: ["[JOB]"],
     flags: {
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },

@@ -8,7 +8,7 @@ const CHECK_EVERY_MS = 6.5 * 86_400_000;
 
 /** What one run came to. */
 export interface DbMaintenanceResult {
-  /** False for a database that is no file of ours: its server maintains it. */
+  /** False for a remote database: its server maintains it. */
   readonly applies: boolean;
   readonly checked: boolean;
 }

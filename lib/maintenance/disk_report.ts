@@ -47,13 +47,18 @@ export interface DiskReport {
   readonly jobs: readonly JobRun[];
 }
 
-/** Adds up what the repositories take and says how they are. Changes nothing. */
+/**
+ * Adds up what the repositories take and says how they are. Changes nothing.
+ *
+ * @param isOurs true for clone URLs of this server
+ */
 export async function diskReport(
   parts: Pick<MaintenanceParts, "git" | "repositories" | "clock" | "signal">,
   source: ReportSource,
+  isOurs: (url: string) => boolean,
 ): Promise<DiskReport> {
   const { repositories, clock } = parts;
-  const announced = await announcements(source);
+  const announced = await announcements(source, isOurs);
   const waiting = new Set((await source.waitingAnnouncements()).map(keyOf));
   const maintained = await notesOf(source, GIT_MAINTENANCE);
   const checked = await notesOf(source, GIT_FSCK);
@@ -88,13 +93,16 @@ export async function diskReport(
   };
 }
 
-/** Clone URLs of every served announcement, by repository. */
-async function announcements(source: ReportSource): Promise<Map<string, readonly string[]>> {
+/** Clone URLs on other servers of every served announcement, by repository. */
+async function announcements(
+  source: ReportSource,
+  isOurs: (url: string) => boolean,
+): Promise<Map<string, readonly string[]>> {
   const found = new Map<string, readonly string[]>();
   for await (const event of source.eventsOfKinds([KIND.announcement])) {
     const parsed = parseAnnouncement(event);
     if (!parsed.ok) continue;
-    found.set(keyOf(parsed.announcement), parsed.announcement.cloneUrls);
+    found.set(keyOf(parsed.announcement), parsed.announcement.cloneUrls.filter((url) => !isOurs(url)));
   }
   return found;
 }

@@ -126,7 +126,7 @@ export const JOBS = {
     summary: "empty the write-ahead log, refresh statistics, check the pages of the database",
     run: async (parts, _settings, onDemand) => {
       const { applies, checked } = await maintainDatabase(parts, onDemand);
-      if (!applies) return done("not a database file: nothing to do", []);
+      if (!applies) return done("a server holds the database and maintains it: nothing to do", []);
       return done(checked ? "log emptied, pages sound" : "log emptied", []);
     },
   },

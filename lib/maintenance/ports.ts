@@ -1,7 +1,7 @@
 import type { Git, Repositories } from "../git/mod.ts";
 import type { CurationRules } from "../policy/mod.ts";
 import type { ReleaseParts } from "../purgatory/mod.ts";
-import type { KeyedLock, Random } from "../world/mod.ts";
+import type { KeyedLock } from "../world/mod.ts";
 
 /** How much of the machine maintenance takes: all it gets, or a share with rests in between. */
 export type Pace = "brisk" | "gentle";
@@ -12,7 +12,6 @@ export interface MaintenanceParts extends ReleaseParts {
   readonly repositories: Repositories;
   /** The locks pushes and events take: one per identifier. */
   readonly locks: KeyedLock;
-  readonly random: Random;
   readonly rules: CurationRules;
   readonly pace: Pace;
   /** Everything ends early when it aborts. */

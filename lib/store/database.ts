@@ -105,11 +105,6 @@ export class Database {
     return this.isRemote ? REMOTE : LOCAL;
   }
 
-  /** True for a database file on this machine. */
-  get isFile(): boolean {
-    return !this.isRemote && this.#options.location !== ":memory:";
-  }
-
   /** Runs one reading statement; replaces a connection that met a lock and tries once more. */
   async read(sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> {
     return (await this.readAll([{ sql, args }]))[0]!;

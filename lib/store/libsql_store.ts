@@ -39,7 +39,7 @@ import type { Writer } from "./writer.ts";
 
 /** What a {@link LibsqlStore} is made of. */
 export interface StoreParts {
-  readonly database: ReadableDatabase & Pick<Database, "isFile" | "isRemote" | "ping" | "renew" | "close">;
+  readonly database: ReadableDatabase & Pick<Database, "isRemote" | "ping" | "renew" | "close">;
   readonly writer: Pick<Writer, "submit" | "run" | "watch" | "close">;
   readonly clock: Clock;
   readonly limits: FilterLimits;

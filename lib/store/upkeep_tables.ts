@@ -1,5 +1,5 @@
 import type { Row } from "@libsql/client";
-import type { Database, ReadableDatabase } from "./database.ts";
+import type { Database } from "./database.ts";
 import type { Reader } from "./reader.ts";
 import type { SqlValue } from "./statement.ts";
 import { textKey, valueOfTextKey } from "./text_key.ts";
@@ -28,7 +28,7 @@ const PUT_RUN = `INSERT INTO job_runs (job, at, succeeded_at, duration_ms, text)
 export interface UpkeepTablesParts {
   readonly reader: Reader;
   readonly writer: Pick<Writer, "run">;
-  readonly database: ReadableDatabase & Pick<Database, "isFile">;
+  readonly database: Pick<Database, "read" | "isRemote">;
 }
 
 /** What maintenance remembers and asks. The methods are those of the same names of `UpkeepStore`. */
@@ -110,7 +110,7 @@ export class UpkeepTables implements UpkeepStore {
   /** See `UpkeepStore.checkpoint`. */
   async checkpoint(): Promise<boolean> {
     const { database } = this.#parts;
-    if (!database.isFile) return false;
+    if (database.isRemote) return false;
     await database.read("PRAGMA wal_checkpoint(TRUNCATE)");
     await database.read(`PRAGMA analysis_limit = ${ANALYSIS_LIMIT}`);
     await database.read("PRAGMA optimize");
@@ -120,7 +120,7 @@ export class UpkeepTables implements UpkeepStore {
   /** See `UpkeepStore.findDamage`. */
   async findDamage(): Promise<string | undefined> {
     const { database, reader } = this.#parts;
-    if (!database.isFile) return undefined;
+    if (database.isRemote) return undefined;
     const tables = await reader.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
     for (const { name } of tables) {
       const found = await reader.rows(`PRAGMA quick_check('${String(name).replaceAll("'", "''")}')`);

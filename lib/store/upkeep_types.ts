@@ -67,7 +67,7 @@ export interface UpkeepStore {
   waitingContaining(text: string, limit: number): Promise<WaitingEvents>;
   /**
    * Empties the write-ahead log into the database file and refreshes the planner's statistics. False
-   * when the database is not a file of ours: then there is nothing to do.
+   * when a server of its own holds the database: then there is nothing to do.
    */
   checkpoint(): Promise<boolean>;
   /** Reads all pages of the database file; returns what is wrong with them. Blocks for one table at a time. */

@@ -1,7 +1,7 @@
 import { createGit } from "../../lib/git/mod.ts";
 import type { MaintenanceParts } from "../../lib/maintenance/mod.ts";
 import type { CurationRules } from "../../lib/policy/mod.ts";
-import { systemClock, systemRandom } from "../../lib/world/mod.ts";
+import { systemClock } from "../../lib/world/mod.ts";
 import { DOMAIN, type Engine, engine, type EngineOptions } from "../support/engine.ts";
 import { git, refsOf } from "../support/git_client.ts";
 import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
@@ -35,7 +35,6 @@ export async function site(
         git: runner,
         repositories: base.repositories,
         locks: base.locks,
-        random: systemRandom,
         rules: base.rules,
         pace: "brisk",
         signal: stop.signal,

@@ -8,9 +8,13 @@ import { printReport } from "./report.ts";
 
 const DAY_MS = 86_400_000;
 
-/** Runs `maintain <JOB>`; exit code 1 when it failed, in part or because the server runs. */
+/** Runs `maintain [JOB]`; exit code 1 when it failed, in part or because the server runs. */
 export async function maintain(call: CommandCall): Promise<number> {
-  const name = call.words[0] ?? "";
+  const [name] = call.words;
+  if (name === undefined) {
+    print(`Jobs:\n${jobList()}`);
+    return 0;
+  }
   const asJson = call.own.get("--format") === "json";
   if (name !== "report" && !isMaintenanceJob(name)) {
     printError(`error: there is no job '${name}'; there are:\n${jobList()}`);

@@ -1,5 +1,7 @@
 import type { Config } from "../../config/mod.ts";
 import { type DiskReport, diskReport, type ReportedRepository } from "../../maintenance/mod.ts";
+import { namesInClone } from "../../nostr/mod.ts";
+import { curationRules } from "../../policy/mod.ts";
 import { StoredData } from "../../store/mod.ts";
 import { systemClock } from "../../world/mod.ts";
 import { commandLog } from "../command_log.ts";
@@ -19,8 +21,10 @@ export async function printReport(
 ): Promise<number> {
   const { database } = dataPaths(config, call.input.cwd);
   const data = await StoredData.open({ ...database, clock: systemClock, log: commandLog() });
+  const { domain } = curationRules(config);
+  const isOurs = (url: string) => namesInClone([url], domain);
   try {
-    const report = await withReading(config, call, signal, (parts) => diskReport(parts, data));
+    const report = await withReading(config, call, signal, (parts) => diskReport(parts, data, isOurs));
     print(asJson ? JSON.stringify(report) : reportText(report));
     return report.repositories.some(({ damage }) => damage !== undefined) ? 1 : 0;
   } finally {
@@ -78,9 +82,7 @@ function section<T>(title: string, rows: readonly T[], line: (row: T) => string)
 function damageOf(repository: ReportedRepository): string {
   const { damage, copies = [], checkedAt } = repository;
   const remedy = copies.length > 0
-    ? `fetch what is missing with: git fetch --refetch <URL> '+refs/*:refs/purgatory/tmp/*' from ${
-      copies.join(" or ")
-    }`
+    ? `docs/maintain.md says how to fetch it again from ${copies.join(" or ")}`
     : "no other server is named; restore it from a backup";
   return `${nameOf(repository)}: ${damage}\n    found ${time(checkedAt ?? 0)}; ${remedy}`;
 }
