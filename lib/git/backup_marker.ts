@@ -48,6 +48,7 @@ function isAlive(pid: number): boolean {
     kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as { code?: string }).code === "EPERM"; // there, but not ours
+    // Only a clear answer counts: it may be another user's, or this process may not ask (`--allow-run=git`).
+    return (error as { code?: string }).code !== "ESRCH";
   }
 }
