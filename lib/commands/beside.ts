@@ -1,8 +1,8 @@
 import type { Config, ConfigInput } from "../config/mod.ts";
 import { createGit, type Git, Repositories } from "../git/mod.ts";
-import type { Logger } from "../observe/mod.ts";
 import { type CurationRules, curationRules } from "../policy/mod.ts";
 import { type Store, StoredData } from "../store/mod.ts";
+import { commandLog } from "./command_log.ts";
 import { dataPaths } from "./data_paths.ts";
 import { type Clock, systemClock, systemRandom } from "../world/mod.ts";
 
@@ -19,16 +19,6 @@ export interface DataBeside {
   close(): Promise<void>;
 }
 
-/** Says nothing: what is found out here is the command's to tell. */
-export const quietLog: Logger = {
-  error() {},
-  warn() {},
-  info() {},
-  debug() {},
-  trace() {},
-  target: () => quietLog,
-};
-
 /**
  * Opens the configured data through connections of their own, without the instance lock. Rejects with one
  * sentence when there is nothing that can be read.
@@ -44,7 +34,7 @@ export async function openBeside(
     );
   }
   const { git: gitDataPath, database } = dataPaths(config, cwd);
-  const store = (await StoredData.open({ ...database, clock, log: quietLog })).store(config);
+  const store = (await StoredData.open({ ...database, clock, log: commandLog("error") })).store(config);
   const homePath = await Deno.makeTempDir({ prefix: "ngit-grasp-home-" });
   const close = async () => {
     await store.close();
@@ -64,7 +54,7 @@ export async function openBeside(
       gitDataPath: gitDataPath,
       random: systemRandom,
       clock,
-      log: quietLog,
+      log: commandLog("error"),
     });
     return { config, rules: curationRules(config), store, git, repositories, clock, close };
   } catch (error) {

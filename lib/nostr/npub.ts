@@ -24,3 +24,15 @@ export function decodeNpub(npub: string): string | undefined {
 export function parsePubkey(text: string): string | undefined {
   return decodeNpub(text) ?? (/^[0-9a-fA-F]{64}$/.test(text) ? text.toLowerCase() : undefined);
 }
+
+/** Event id (hex) of 64 hex digits in any case, or of a NIP-19 `note1…` or `nevent1…`, as operators write ids. */
+export function parseEventId(text: string): string | undefined {
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase();
+  if (!/^(note|nevent)1[02-9ac-hj-np-z]{1,1000}$/.test(text)) return undefined;
+  try {
+    const decoded = decode(text);
+    return decoded.type === "note" ? decoded.data : decoded.type === "nevent" ? decoded.data.id : undefined;
+  } catch {
+    return undefined; // a bad checksum is an ordinary "not an id"
+  }
+}

@@ -1,13 +1,15 @@
-import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { type Category, categoryOf } from "../../lib/commands/compare/categories.ts";
 import { isBehind } from "../../lib/commands/compare/report.ts";
-import { relayPages } from "../../lib/commands/relay_pages.ts";
-import { createVerifier, type NostrEvent, parseState } from "../../lib/nostr/mod.ts";
-import { createNetwork } from "../../lib/outgoing/mod.ts";
+import { eventsThere } from "../../lib/commands/compare/there.ts";
+import { loadConfig } from "../../lib/config/mod.ts";
+import { parseState } from "../../lib/nostr/mod.ts";
+import { openStore } from "../../lib/store/mod.ts";
 import { systemClock } from "../../lib/world/mod.ts";
-import { declare, newSigner } from "../support/keys.ts";
+import { announce, declare, newSigner } from "../support/keys.ts";
 import { ScriptedRelay } from "../support/scripted_relay.ts";
 import { silentLog } from "../support/silent_log.ts";
+import { withTempDirectory } from "../support/temp.ts";
 
 const OIDS = ["1", "2", "3"].map((digit) => digit.repeat(40));
 
@@ -55,33 +57,38 @@ Deno.test("M-40 a repository is behind when the other server has more of it, or 
   }
 });
 
-Deno.test("M-37 a relay is read page by page, each event once, unsigned ones left out", async () => {
-  const relay = new ScriptedRelay();
-  const signer = newSigner();
-  const events = Array.from(
-    { length: 1_203 },
+Deno.test("M-40 the other relay is read to its end, each event once, unsigned ones left out", () =>
+  withTempDirectory(async (directory) => {
+    const relay = new ScriptedRelay();
+    const signer = newSigner();
     // Whole groups share a second, as events of a script do.
-    (_, index) => declare(signer, `r${index}`, {}, { created_at: 1_000 + Math.floor(index / 7) }),
-  );
-  const forged = { ...declare(signer, "forged", {}), sig: "0".repeat(128) };
-  relay.peer.hold(...events, forged);
-  const verifier = createVerifier({ workers: 0, log: silentLog });
-  const network = createNetwork({
-    allowPrivate: true,
-    ownAddresses: [],
-    clock: systemClock,
-    userAgent: "test",
-    log: silentLog,
-  });
-  const verify = (event: NostrEvent) => verifier.verify(event);
-  try {
-    const input = { network, clock: systemClock, url: relay.url, kinds: [30618], verify };
-    const read = await Array.fromAsync(relayPages(input));
-    deepStrictEqual(read.map(({ id }) => id).sort(), events.map(({ id }) => id).sort());
-  } finally {
-    verifier.close();
-    await relay.close();
-  }
-  const gone = { network, clock: systemClock, url: relay.url, kinds: [1], verify };
-  await rejects(Array.fromAsync(relayPages(gone)), /cannot be reached/);
-});
+    const at = (index: number) => ({ created_at: 1_000 + Math.floor(index / 7) });
+    const states = Array.from({ length: 1_203 }, (_, index) => declare(signer, `r${index}`, {}, at(index)));
+    const announcement = announce(signer, "r", { domain: "git.example.org" });
+    const forged = { ...declare(signer, "forged", {}), sig: "0".repeat(128) };
+    relay.peer.hold(...states, announcement, forged);
+    const loaded = await loadConfig({
+      args: [],
+      env: {},
+      readTextFile: () => Promise.reject(new Deno.errors.NotFound()),
+      cwd: directory,
+    });
+    ok(loaded.ok);
+    const store = await openStore({
+      backend: "memory",
+      location: "",
+      clock: systemClock,
+      limits: loaded.config,
+      log: silentLog,
+    });
+    const data = { config: loaded.config, store, clock: systemClock };
+    try {
+      const read = await eventsThere(data, relay.url);
+      deepStrictEqual(read.announcements.map(({ id }) => id), [announcement.id]);
+      deepStrictEqual(read.states.map(({ id }) => id).sort(), states.map(({ id }) => id).sort());
+    } finally {
+      await relay.close();
+    }
+    await rejects(eventsThere(data, relay.url), /could not be reached/);
+    await store.close();
+  }));

@@ -1,4 +1,5 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { neventEncode, noteEncode } from "nostr-tools/nip19";
 import { openBeside } from "../../lib/commands/beside.ts";
 import { explain } from "../../lib/commands/why/mod.ts";
 import { type WhyReport } from "../../lib/commands/why/report.ts";
@@ -163,7 +164,9 @@ Deno.test("why finds ids that were refused, expired, deleted or retired", () =>
     const deleted = await ask(self, "3".repeat(64));
     ok(deleted.findings.some(({ topic, text }) => topic === "deletion" && text.includes(owner.pubkey)));
     strictEqual((await ask(self, deletion.id)).verdict, "it is served");
-    match((await ask(self, "4".repeat(64))).verdict, /knows nothing of this id/);
+    for (const id of ["4".repeat(64), noteEncode("4".repeat(64)), neventEncode({ id: "4".repeat(64) })]) {
+      match((await ask(self, id)).verdict, /knows nothing of this id/);
+    }
   }));
 
 Deno.test("why lists what a push to a repository must contain, and says when none is possible", () =>

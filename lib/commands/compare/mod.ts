@@ -1,9 +1,9 @@
 /** `compare`: how far the repositories here and on another server have what their states declare. */
 import { allowsPrivateAddresses, PROGRAM_VERSION } from "../../config/mod.ts";
-import { createVerifier, KIND, type NostrEvent } from "../../nostr/mod.ts";
-import { createNetwork } from "../../outgoing/mod.ts";
-import { type DataBeside, openBeside, quietLog } from "../beside.ts";
-import { relayPages } from "../relay_pages.ts";
+import { KIND } from "../../nostr/mod.ts";
+import { createNetwork, normaliseRelayUrl } from "../../outgoing/mod.ts";
+import { type DataBeside, openBeside } from "../beside.ts";
+import { commandLog } from "../command_log.ts";
 import { type CommandCall, configFor, print, printError } from "../subcommand.ts";
 import { countEvents, inventoryOf, type RepositoryEvents } from "./events.ts";
 import { refsHere, refsThere } from "./refs.ts";
@@ -15,6 +15,7 @@ import {
   isBehind,
   renderComparison,
 } from "./report.ts";
+import { eventsThere } from "./there.ts";
 
 /** Repositories looked at together. */
 const AT_ONCE = 8;
@@ -59,7 +60,8 @@ interface OtherServer {
 function otherServer(text: string): OtherServer | undefined {
   if (!/^(ws|http)s?:\/\//i.test(text) || !URL.canParse(text)) return undefined;
   const base = text.replace(/\/+$/, "");
-  return { relay: base.replace(/^http/i, "ws"), git: base.replace(/^ws/i, "http") };
+  const relay = normaliseRelayUrl(base.replace(/^http/i, "ws"));
+  return relay === undefined ? undefined : { relay, git: base.replace(/^ws/i, "http") };
 }
 
 async function compareWith(data: DataBeside, other: OtherServer): Promise<CompareReport> {
@@ -70,18 +72,10 @@ async function compareWith(data: DataBeside, other: OtherServer): Promise<Compar
     ownAddresses: [],
     clock,
     userAgent: `ngit-grasp/${PROGRAM_VERSION}`,
-    log: quietLog,
+    log: commandLog("error"),
   });
   const here = await eventsHere(data);
-  const verifier = createVerifier({ workers: 2, log: quietLog });
-  let there: RepositoryEvents;
-  try {
-    const kinds = [KIND.announcement, KIND.state];
-    const verify = (event: NostrEvent) => verifier.verify(event);
-    there = await sorted(relayPages({ network, clock, url: other.relay, kinds, verify }));
-  } finally {
-    verifier.close();
-  }
+  const there = await eventsThere(data, other.relay);
   const { repositories, notTaken } = inventoryOf([here, there], data.rules);
   const compared: ComparedRepository[] = [];
   for (let at = 0; at < repositories.length; at += AT_ONCE) {
@@ -108,14 +102,8 @@ async function compareWith(data: DataBeside, other: OtherServer): Promise<Compar
 }
 
 async function eventsHere({ store }: DataBeside): Promise<RepositoryEvents> {
-  return await sorted(store.eventsOfKinds([KIND.announcement, KIND.state]));
-}
-
-async function sorted(events: AsyncIterable<NostrEvent>): Promise<RepositoryEvents> {
-  const announcements: NostrEvent[] = [];
-  const states: NostrEvent[] = [];
-  for await (const event of events) {
-    (event.kind === KIND.announcement ? announcements : states).push(event);
-  }
-  return { announcements, states };
+  return {
+    announcements: await Array.fromAsync(store.eventsOfKinds([KIND.announcement])),
+    states: await Array.fromAsync(store.eventsOfKinds([KIND.state])),
+  };
 }

@@ -10,7 +10,8 @@ import {
   quoted,
 } from "../../nostr/mod.ts";
 import { authorRefusal } from "../../policy/mod.ts";
-import { type DataBeside, quietLog } from "../beside.ts";
+import type { DataBeside } from "../beside.ts";
+import { commandLog } from "../command_log.ts";
 import { announcementFacts } from "./facts_announcement.ts";
 import { pullRequestFacts } from "./facts_pull_request.ts";
 import { stateFacts } from "./facts_state.ts";
@@ -60,7 +61,7 @@ async function proofFacts(event: NostrEvent): Promise<Finding[]> {
   if (eventHash(event) !== event.id) {
     return [{ status: "no", topic: "id", text: "the id is not the hash of the event: it was changed" }];
   }
-  const verifier = createVerifier({ workers: 0, log: quietLog });
+  const verifier = createVerifier({ workers: 0, log: commandLog("error") });
   try {
     const valid = await verifier.verify(event);
     const text = valid ? "the author signed it" : "the signature is not the author's";

@@ -1,6 +1,7 @@
 import { encodeNpub, isOid, type NostrEvent, parsePullRequest, pullRequestRef } from "../../nostr/mod.ts";
 import { relevantRepositories } from "../../purgatory/mod.ts";
-import { type DataBeside, quietLog } from "../beside.ts";
+import type { DataBeside } from "../beside.ts";
+import { commandLog } from "../command_log.ts";
 import { relationFact } from "./facts_relation.ts";
 import { heldBy } from "./git_data.ts";
 import type { Facts, Finding, Missing } from "./report.ts";
@@ -13,7 +14,7 @@ export async function pullRequestFacts(data: DataBeside, event: NostrEvent): Pro
   const { store, repositories } = data;
   const findings: Finding[] = [await relationFact(data, event)];
   const missing: Missing[] = [];
-  const relevant = await relevantRepositories({ store, repositories, log: quietLog }, pullRequest);
+  const relevant = await relevantRepositories({ store, repositories, log: commandLog("error") }, pullRequest);
   if (relevant.length === 0) {
     const named = pullRequest.targets.map(({ owner }) => encodeNpub(owner)).join(", ") || "nobody";
     const text = `no repository it names is served here (it names repositories of ${named})`;

@@ -34,7 +34,11 @@ export async function heldBy(
       missing: lack(wanted),
     };
   }
-  const { refs } = await repositories.readRefs(repository);
+  const refs = await repositories.readRefs(repository).then((read) => read.refs, () => undefined);
+  if (!refs) {
+    const text = `${name} is damaged: git cannot list its refs`;
+    return { finding: { status: "no", topic: "git data", text }, missing: [] };
+  }
   const tips = new Set(refs.values());
   const unproven = [...new Set(wanted.values())].filter((oid) => !tips.has(oid) && isOid(oid));
   const complete = unproven.length === 0

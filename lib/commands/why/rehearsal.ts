@@ -5,7 +5,8 @@ import { noMetrics } from "../../observe/mod.ts";
 import { ContributionUsage, IdleContributions, Pins } from "../../purgatory/mod.ts";
 import type { Changes, EventInsert, InsertVerdict, Store } from "../../store/mod.ts";
 import { KeyedLock } from "../../world/mod.ts";
-import { type DataBeside, quietLog } from "../beside.ts";
+import type { DataBeside } from "../beside.ts";
+import { commandLog } from "../command_log.ts";
 
 /** What door 1 would answer to an event, and what it would write. */
 export interface Rehearsal {
@@ -22,7 +23,7 @@ export async function rehearse(data: DataBeside, value: unknown): Promise<Rehear
   const { config, rules, clock } = data;
   const changes: Changes[] = [];
   const counters = noMetrics();
-  const verifier = createVerifier({ workers: 0, log: quietLog });
+  const verifier = createVerifier({ workers: 0, log: commandLog("error") });
   const intake = new Intake({
     store: rehearsalStore(data.store, changes),
     repositories: untouched(data.repositories),
@@ -38,7 +39,7 @@ export async function rehearse(data: DataBeside, value: unknown): Promise<Rehear
         usage: new ContributionUsage({ maxTotalBytes: 0, maxBytesPerSubmitter: 0 }, () => Promise.resolve(0)),
       },
     }),
-    log: quietLog,
+    log: commandLog("error"),
     locks: new KeyedLock(),
     rules,
     verifier,

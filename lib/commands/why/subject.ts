@@ -1,4 +1,4 @@
-import { decodeNpub, isHex64, type NostrEvent, parseEvent, quoted } from "../../nostr/mod.ts";
+import { decodeNpub, type NostrEvent, parseEvent, parseEventId, quoted } from "../../nostr/mod.ts";
 import type { IdTraces, RepositoryKey, Store } from "../../store/mod.ts";
 
 /** Where an event was found. */
@@ -20,9 +20,10 @@ export type Subject =
 /** Longest event text that is read, in bytes. */
 const MAX_BYTES = 16 << 20;
 
-/** Finds what `word` names: `-` (standard input), an event id, `<npub>/<identifier>`, or a file. Rejects with one sentence. */
+/** Finds what `word` names: `-` (standard input), an event id (hex, note1, nevent1), `<npub>/<identifier>`, or a file. Rejects with one sentence. */
 export async function subjectOf(word: string, store: Store): Promise<Subject> {
-  if (isHex64(word.toLowerCase())) return await known(word.toLowerCase(), store);
+  const id = parseEventId(word);
+  if (id !== undefined) return await known(id, store);
   const [, npub = "", identifier = ""] = /^(npub1[^/]*)\/(.+)$/s.exec(word) ?? [];
   if (npub !== "") {
     const owner = decodeNpub(npub);

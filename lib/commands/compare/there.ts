@@ -1,0 +1,54 @@
+import { createVerifier, eventHash, KIND, type NostrEvent } from "../../nostr/mod.ts";
+import { syncSettings } from "../../sync/mod.ts";
+import { systemRandom } from "../../world/mod.ts";
+import type { DataBeside } from "../beside.ts";
+import { commandLog } from "../command_log.ts";
+import { relayHistory } from "../relay_history.ts";
+import type { RepositoryEvents } from "./events.ts";
+
+const VERIFY_WORKERS = 2;
+
+/**
+ * Announcements and states that a relay serves and their authors signed. Throws one sentence when not all
+ * of them could be read.
+ */
+export async function eventsThere(
+  { config, store, clock }: Pick<DataBeside, "config" | "store" | "clock">,
+  url: string,
+): Promise<RepositoryEvents> {
+  const received = new Map<string, NostrEvent>();
+  const request = (kind: number) => ({ filter: { kinds: [kind], tags: new Map() }, what: `kind ${kind}` });
+  const problem = await relayHistory(
+    {
+      url,
+      settings: syncSettings(config),
+      secretKey: systemRandom.bytes(32),
+      store,
+      clock,
+      random: systemRandom,
+      log: commandLog("error"),
+      skipHeld: false,
+      received: (event) => void received.set(event.id + event.sig, event),
+    },
+    [KIND.announcement, KIND.state].map(request),
+    () => {},
+  );
+  if (problem !== undefined) throw new Error(problem);
+  const genuine = await genuineAmong([...received.values()]);
+  return {
+    announcements: genuine.filter(({ kind }) => kind === KIND.announcement),
+    states: genuine.filter(({ kind }) => kind === KIND.state),
+  };
+}
+
+async function genuineAmong(events: readonly NostrEvent[]): Promise<NostrEvent[]> {
+  const verifier = createVerifier({ workers: VERIFY_WORKERS, log: commandLog("error") });
+  try {
+    const valid = await Promise.all(
+      events.map(async (event) => eventHash(event) === event.id && await verifier.verify(event)),
+    );
+    return events.filter((_, index) => valid[index]);
+  } finally {
+    verifier.close();
+  }
+}
