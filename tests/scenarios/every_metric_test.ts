@@ -22,7 +22,7 @@ const OID = "1".repeat(40);
 /** Metrics that need another stage, or a moment these stages may miss: a test that has it, and what it says there. */
 const ELSEWHERE: Readonly<Record<string, readonly [file: string, text: string]>> = {
   ngit_config_reload_total: ["commands/reload_test.ts", "ngit_config_reload_total"],
-  ngit_repo_fsck_failures: ["observe/metrics_parts_test.ts", "ngit_repo_fsck_failures"],
+  ngit_repo_fsck_failures: ["commands/maintain_test.ts", "ngit_repo_fsck_failures 1"],
   ngit_sync_consolidations_total: ["sync/strategy_test.ts", "consolidation done"],
   ngit_sync_dropped_frames_total: ["sync_wire/peer_test.ts", "dropped ${reason}"],
   // Ids asked for although held: a count that has to stay 0.
@@ -260,6 +260,8 @@ async function follows(followed: Stage, { server, relay, clock, until }: Stage):
       cloneUrls: ["ssh://git@localhost/misled.git", `https://127.0.0.1:${unproven.addr.port}/misled.git`],
     }));
     await relay.publish(declare(misled, "misled", { "refs/heads/main": OID }));
+    // What a user announced here is left to their push for some minutes.
+    clock.jump(5 * MINUTE);
     await until(
       "ngit_sync_relay_failures",
       "ngit_sync_naughty_relay_info",
@@ -268,8 +270,10 @@ async function follows(followed: Stage, { server, relay, clock, until }: Stage):
     );
     clock.jump(25 * HOUR);
     await until("ngit_sync_relays_dead_total");
+    const orphan = `${server.gitDataPath}/${newSigner().npub}/orphan.git`;
+    await git(followed.directory, "init", "-q", "--bare", orphan);
     clock.jump(8 * 24 * HOUR);
-    await until("ngit_sync_rejected_cold_index_expired_total");
+    await until("ngit_sync_rejected_cold_index_expired_total", "ngit_cleanup_candidates");
   } finally {
     await Promise.all([wrong.shutdown(), unproven.shutdown()]);
   }
