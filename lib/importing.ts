@@ -1,12 +1,13 @@
+import { resolve } from "node:path";
 import { undoAll } from "./clean_up.ts";
-import { type ImportEngine, type ImportInput } from "./commands/mod.ts";
-import { databasePath, LiveConfig } from "./config/mod.ts";
+import type { ImportEngine, ImportInput } from "./commands/mod.ts";
+import { databasePath, LiveConfig, remoteDatabaseUrl } from "./config/mod.ts";
+import { databasePlace } from "./database_place.ts";
 import { createEngine } from "./engine.ts";
 import { createGit, Repositories, untouched } from "./git/mod.ts";
 import { createVerifier } from "./nostr/mod.ts";
 import { noMetrics } from "./observe/mod.ts";
 import { claimDirectories, type CleanUp, openStore, StoredData } from "./store/mod.ts";
-import { resolve } from "node:path";
 
 /**
  * Builds what an import works with, without a server. The data directories are this process's until it
@@ -27,8 +28,9 @@ async function compose(input: ImportInput, cleanUp: CleanUp): Promise<ImportEngi
   const { config, clock, random, log, workPath } = input;
   const metrics = noMetrics();
   const gitDataPath = resolve(config.gitDataPath);
-  if (!input.dryRun) await claimDirectories(config, cleanUp);
-  const location = input.dryRun ? await rehearsalDatabase(input) : resolve(databasePath(config));
+  const database = input.dryRun
+    ? { location: await rehearsalDatabase(input) }
+    : await claimDatabase(input, cleanUp);
   const git = await createGit({
     binary: config.gitBinary,
     homePath: `${workPath}/home`,
@@ -36,7 +38,7 @@ async function compose(input: ImportInput, cleanUp: CleanUp): Promise<ImportEngi
     limits: config,
     ...(input.searchPath && { searchPath: input.searchPath }),
   });
-  const store = await openStore({ backend: "libsql", location, clock, limits: config, log });
+  const store = await openStore({ backend: "libsql", ...database, clock, limits: config, log });
   cleanUp.push(() => store.close());
   const repositories = new Repositories({ git, gitDataPath, random, clock, log });
   const verifier = createVerifier({ workers: input.workers, log });
@@ -62,9 +64,18 @@ async function compose(input: ImportInput, cleanUp: CleanUp): Promise<ImportEngi
   };
 }
 
+/** Takes the data directories; returns where the database is. */
+async function claimDatabase({ config, random }: ImportInput, cleanUp: CleanUp) {
+  const { statePath } = await claimDirectories(config, cleanUp);
+  return await databasePlace(config, statePath, random);
+}
+
 /** A copy of the database, or the path of a new one when there is none yet. */
 async function rehearsalDatabase({ config, clock, log, workPath }: ImportInput): Promise<string> {
   const copy = `${workPath}/rehearsal.db`;
+  if (remoteDatabaseUrl(config) !== undefined) {
+    throw new Error("a dry run needs a copy of the database, which one on a server cannot give");
+  }
   const location = resolve(databasePath(config));
   if (!await Deno.stat(location).catch(() => undefined)) return copy;
   const data = await StoredData.open({ location, clock, log });

@@ -1,18 +1,17 @@
 import { resolve } from "node:path";
 import {
   type Config,
-  databasePath,
   formatAddress,
   inRanges,
   LiveConfig,
   PROGRAM_COMMIT,
   PROGRAM_VERSION,
   type RelayKey,
-  remoteDatabaseUrl,
   withBoundPort,
 } from "./config/mod.ts";
 import { undoAll } from "./clean_up.ts";
 import { createContributions } from "./contributions.ts";
+import { databasePlace } from "./database_place.ts";
 import { createEngine } from "./engine.ts";
 import { createGit, createGitHttp, headCommit, Repositories } from "./git/mod.ts";
 import {
@@ -31,7 +30,7 @@ import { gates, importLegacyState, release, startPurgatory, StatePushGate, Sweep
 import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
 import { statusReader } from "./status.ts";
-import { claimDirectories, type CleanUp, instanceName, openStore } from "./store/mod.ts";
+import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
 import { type Clock, diskSpace, freeBytes, type Random, randomHex } from "./world/mod.ts";
 
 const VERIFY_WORKERS = 2;
@@ -121,18 +120,9 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     logIp: config.logIp,
     log: log.target("http"),
   });
-  const databaseServer = remoteDatabaseUrl(config);
   const store = await openStore({
     backend: config.databaseBackend,
-    location: databaseServer ?? resolve(databasePath(config)),
-    ...(databaseServer !== undefined && {
-      remote: {
-        authToken: config.databaseAuthToken?.reveal(),
-        instance: await instanceName(statePath, random),
-        session: randomHex(random, 16),
-        fetch,
-      },
-    }),
+    ...await databasePlace(config, statePath, random),
     clock,
     limits: config,
     log: log.target("db"),

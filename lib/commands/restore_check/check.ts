@@ -13,7 +13,12 @@ export interface RestoreCheckInput {
   /** A backup; undefined to check the paths of the configuration. */
   readonly directory: string | undefined;
   readonly gitPath: string;
-  readonly database: { readonly location: string; readonly authToken?: string };
+  readonly database: {
+    readonly location: string;
+    /** On a server of its own, which looks after its files itself. */
+    readonly isRemote: boolean;
+    readonly authToken?: string;
+  };
   readonly gitBinary: string;
   readonly searchPath: string | undefined;
   /** Check the connectivity of every repository too. */
@@ -100,7 +105,7 @@ async function checkDatabase(
   const place = directory === undefined ? database : { location: `${directory}/${DATABASE_FILE}` };
   try {
     let data = await StoredData.open({ ...place, clock, log });
-    const damage = await data.damage();
+    const damage = directory === undefined && database.isRemote ? [] : await data.damage();
     if (damage.length > 0) {
       data.close();
       return { results: [fail(`damaged: ${some(damage)}`)] };
