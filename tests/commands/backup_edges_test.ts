@@ -146,6 +146,17 @@ Deno.test("the key is in a backup only when asked for, readable by its owner alo
     assert.match(check.stdout, /skip +not included in this backup/);
   }));
 
+Deno.test("a database on a server of its own is not part of a backup, and that is said", () =>
+  withTempDirectory(async (dataPath) => {
+    await Deno.mkdir(`${dataPath}/git`);
+    const env = { NGIT_DATABASE_URL: "http://127.0.0.1:1" };
+    const { code, stderr } = await runProgram(["backup", "--to", "copy"], { dataPath, env });
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: the remote database is not included in a backup: .*--git-only here\n$/);
+    const gitOnly = await runProgram(["backup", "--to", "copy", "--git-only"], { dataPath, env });
+    assert.equal(gitOnly.code, 0, gitOnly.stderr);
+  }));
+
 async function backUp(
   directory: string,
   options: Partial<BackupOptions> & { to: string },
