@@ -26,6 +26,7 @@ export interface ProgramParts {
   readonly openImport: OpenImport;
 }
 
+/** Runs a sub-command; returns the exit code (0 done, 1 failure, 2 usage). */
 type Runner = (call: CommandCall, parts: ProgramParts) => Promise<number>;
 
 /** What each sub-command does; its libraries load when it is wanted. */

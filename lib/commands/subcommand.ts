@@ -12,9 +12,6 @@ export interface CommandCall extends SubcommandCall {
   readonly input: ConfigInput;
 }
 
-/** Runs a sub-command; returns the exit code (0 done, 1 failure, 2 usage). */
-export type Subcommand = (call: CommandCall) => Promise<number>;
-
 /**
  * The server's configuration for a sub-command. What is wrong with it, or with the command line, goes to
  * stderr, and the exit code comes back instead.
@@ -35,14 +32,15 @@ export function refuseUsage(problems: readonly Problem[]): number | undefined {
 
 /** One text to stdout, ended by a line end. */
 export function print(text: string): void {
-  Deno.stdout.writeSync(encoded(text));
+  writeAll(Deno.stdout, text);
 }
 
 /** One text to stderr, ended by a line end. */
 export function printError(text: string): void {
-  Deno.stderr.writeSync(encoded(text));
+  writeAll(Deno.stderr, text);
 }
 
-function encoded(text: string): Uint8Array {
-  return new TextEncoder().encode(text.endsWith("\n") ? text : text + "\n");
+function writeAll(to: typeof Deno.stdout, text: string): void {
+  const bytes = new TextEncoder().encode(text.endsWith("\n") ? text : text + "\n");
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(to.writeSync(rest));
 }

@@ -191,6 +191,10 @@ class ArgumentReader {
     } else {
       const text = this.#valueOf(flag, known.value, value);
       if (text !== undefined) own.set(flag, text);
+      const choices = known.value.split("|");
+      if (text !== undefined && choices.length > 1 && !choices.includes(text)) {
+        this.problems.push(usage(`invalid value '${shown(text)}' for '${flag} <${known.value}>'`));
+      }
     }
     return true;
   }

@@ -1,6 +1,6 @@
 /** A flag that belongs to one sub-command. */
 export interface SubcommandFlag {
-  /** Name of its value, such as `DIR`; a flag without one is a switch. */
+  /** Name of its value, such as `DIR`, or its possible values, `text|json`; a flag without one is a switch. */
   readonly value?: string;
   /** One sentence without its full stop. */
   readonly help: string;

@@ -171,11 +171,6 @@ export class StoredData {
     return this.schemaVersion < MAINTENANCE_VERSION ? [] : await jobRuns(this.#reader);
   }
 
-  /** True when an event with this id is served. */
-  async has(id: string): Promise<boolean> {
-    return (await this.#reader.rows("SELECT 1 FROM events WHERE id = ?", [id])).length > 0;
-  }
-
   /** What SQLite finds wrong with the file, at most a few lines; empty when it is sound. */
   async damage(): Promise<readonly string[]> {
     const rows = await this.#reader.rows("PRAGMA integrity_check(5)");

@@ -85,3 +85,13 @@ Deno.test("C-39 every sub-command has a help text of its own", () => {
   assert.match(helpText("pack", TOOLS), /^Usage: ngit-grasp pack <FILE> \[NAME\] \[OPTIONS\]$/m);
   assert.match(helpText("pack", TOOLS), /--to <DIR>\n +Where to\.\n {2}--dry-run\n/);
 });
+
+Deno.test("a flag with a choice of values takes one of them", () => {
+  const table = { list: { summary: "list", flags: { "--format": { value: "text|json", help: "How" } } } };
+  const problems = (...args: string[]) => {
+    const command = parseCommandLine(["list", ...args], table);
+    return command.kind === "subcommand" ? command.problems.map(({ message }) => message) : undefined;
+  };
+  assert.deepEqual(problems("--format", "json"), []);
+  assert.deepEqual(problems("--format=xml"), ["invalid value 'xml' for '--format <text|json>'"]);
+});

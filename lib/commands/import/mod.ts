@@ -5,7 +5,7 @@ import { normaliseRelayUrl } from "../../outgoing/mod.ts";
 import { syncSettings } from "../../sync/mod.ts";
 import { systemClock, systemRandom } from "../../world/mod.ts";
 import { commandLog } from "../command_log.ts";
-import { showProgress } from "../progress.ts";
+import { type Progress, showProgress } from "../progress.ts";
 import { type CommandCall, configFor, print, printError } from "../subcommand.ts";
 import { fileSource, type SourceTally, spoolLines } from "./file_source.ts";
 import type { ImportEngine, OpenImport } from "./ports.ts";
@@ -33,12 +33,13 @@ export async function importEvents(call: CommandCall, open: OpenImport): Promise
   if (config.databaseBackend === "memory") {
     return fail("the memory backend would keep nothing of an import", 1);
   }
+  const dryRun = call.own.has("--dry-run");
   const workPath = await Deno.makeTempDir({ prefix: "ngit-grasp-import-" });
   let engine: ImportEngine | undefined;
   try {
     engine = await open({
       config,
-      dryRun: call.own.has("--dry-run"),
+      dryRun,
       workPath,
       workers: Math.min(MAX_WORKERS, navigator.hardwareConcurrency),
       clock: systemClock,
@@ -46,7 +47,8 @@ export async function importEvents(call: CommandCall, open: OpenImport): Promise
       log: commandLog("error"),
       ...(call.input.env["PATH"] && { searchPath: call.input.env["PATH"] }),
     });
-    const report = await importWith(engine, call, config, source, workPath);
+    const progress = showProgress();
+    const report = await importWith({ engine, call, config, source, progress, dryRun, workPath });
     print(call.own.get("--format") === "json" ? JSON.stringify(report) : textOf(report));
     return report.failed > 0 || report.source.incomplete !== undefined ? 1 : 0;
   } catch (error) {
@@ -57,20 +59,24 @@ export async function importEvents(call: CommandCall, open: OpenImport): Promise
   }
 }
 
-async function importWith(
-  engine: ImportEngine,
-  call: CommandCall,
-  config: Config,
-  source: Source,
-  workPath: string,
-): Promise<ImportReport> {
-  const dryRun = call.own.has("--dry-run");
-  const progress = showProgress();
+/** Everything one import works with. */
+interface Run {
+  readonly engine: ImportEngine;
+  readonly call: CommandCall;
+  readonly config: Config;
+  readonly source: Source;
+  readonly progress: Progress;
+  readonly dryRun: boolean;
+  readonly workPath: string;
+}
+
+async function importWith(run: Run): Promise<ImportReport> {
+  const { engine, call, config, source, progress, dryRun, workPath } = run;
   const path = `${dryRun ? workPath : resolve(call.input.cwd, config.relayDataPath)}/${SPOOL}`;
   const spool = new Spool(path);
   let finished = false;
   try {
-    const { tally, resumedAfter } = await fill(spool, engine, call, config, source, progress);
+    const { tally, resumedAfter } = await fill(spool, run);
     const imported = await importSpool(engine, spool, progress);
     finished = imported.failed === 0;
     progress.done();
@@ -87,33 +93,24 @@ async function removeSpool(path: string): Promise<void> {
   for (const suffix of ["", "-wal", "-shm"]) await Deno.remove(path + suffix).catch(() => {});
 }
 
+/** Reads the source, unless the spool holds all of it from a run that was interrupted. */
 async function fill(
   spool: Spool,
-  engine: ImportEngine,
-  call: CommandCall,
-  config: Config,
-  source: Source,
-  progress: ReturnType<typeof showProgress>,
+  run: Run,
 ): Promise<{ readonly tally: SourceTally; readonly resumedAfter: number }> {
+  const { source } = run;
   const name = source.kind === "file" ? await fileSource(source.path) : undefined;
   if (name !== undefined && spool.source === name) {
     const tally = { read: spool.count, repeated: 0, bad: 0, shown: [] };
     return { tally, resumedAfter: spool.doneCount };
   }
   spool.clear();
-  const tally = await read(source, spool, engine, call, config, progress);
+  const tally = await read(spool, run);
   spool.filled(name ?? "");
   return { tally, resumedAfter: 0 };
 }
 
-async function read(
-  source: Source,
-  spool: Spool,
-  engine: ImportEngine,
-  call: CommandCall,
-  config: Config,
-  progress: ReturnType<typeof showProgress>,
-): Promise<SourceTally> {
+async function read(spool: Spool, { engine, call, config, source, progress }: Run): Promise<SourceTally> {
   switch (source.kind) {
     case "stdin":
       return await spoolLines(Deno.stdin.readable, spool, progress);
