@@ -52,7 +52,7 @@ export async function maintainGit(parts: MaintenanceParts): Promise<GitMaintenan
       if (!result) return;
       if (result.plan !== "none") counts.repacked++;
       if (result.pruned) counts.pruned++;
-      log.info("repository maintained", {
+      log[result.plan === "none" && !result.pruned ? "debug" : "info"]("repository maintained", {
         ...subjectOf(repository),
         repack: result.plan,
         pruned: result.pruned,
