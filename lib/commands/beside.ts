@@ -2,9 +2,9 @@ import type { Config, ConfigInput } from "../config/mod.ts";
 import { createGit, type Git, Repositories } from "../git/mod.ts";
 import { type CurationRules, curationRules } from "../policy/mod.ts";
 import { type Store, StoredData } from "../store/mod.ts";
+import { type Clock, systemClock, systemRandom } from "../world/mod.ts";
 import { commandLog } from "./command_log.ts";
 import { dataPaths } from "./data_paths.ts";
-import { type Clock, systemClock, systemRandom } from "../world/mod.ts";
 
 /** The data of a server, running or not, as far as it can be read without changing it. */
 export interface DataBeside {
@@ -51,7 +51,7 @@ export async function openBeside(
     });
     const repositories = new Repositories({
       git,
-      gitDataPath: gitDataPath,
+      gitDataPath,
       random: systemRandom,
       clock,
       log: commandLog("error"),

@@ -184,7 +184,7 @@ Deno.test("why lists what a push to a repository must contain, and says when non
     await self.submit(declare(owner, "proj", refs, { created_at: now }));
     const open = await ask(self, name);
     ok(open.ok);
-    match(open.verdict, /^a push that makes these 1 changes together would be accepted$/);
+    match(open.verdict, /^a push that makes this change would be accepted$/);
     ok(open.findings.some(({ text }) => text === `refs/heads/main is created at ${refs["refs/heads/main"]}`));
     strictEqual(await self.push(work, owner.pubkey, "proj", Object.keys(refs)), "");
     match((await ask(self, name)).verdict, /publish a newer state before pushing more/);

@@ -14,7 +14,7 @@ import type { DataBeside } from "../beside.ts";
 import { nameOf, stateData } from "./git_data.ts";
 import { type Finding, span, time, type WhyReport } from "./report.ts";
 
-/** Most ref changes listed for a terminal. */
+/** Most ref changes listed; the rest is in the state. */
 const MAX_CHANGES = 20;
 
 /** Explains what may be pushed to a repository, and which state says so. */
@@ -48,7 +48,13 @@ export async function explainRepository(data: DataBeside, repository: Repository
   const held = state && exists ? await stateData(data, owner, state) : undefined;
   if (!exists) findings.push({ status: "no", topic: "git data", text: "there is no repository on disk" });
   if (held) findings.push(held.finding);
-  if (state && push.ok) findings.push(...wanted.slice(0, MAX_CHANGES).map(changeFinding));
+  if (state && push.ok) {
+    findings.push(...wanted.slice(0, MAX_CHANGES).map(changeFinding));
+    const more = wanted.length - MAX_CHANGES;
+    if (more > 0) {
+      findings.push({ status: "note", topic: "push", text: `and ${more} more, as the state declares` });
+    }
+  }
   return {
     subject: `repository ${nameOf(repository)}`,
     ok: push.ok,
@@ -63,9 +69,11 @@ export async function explainRepository(data: DataBeside, repository: Repository
 const ANY_PUSH: RefCommand = { ref: "refs/heads/main", oldOid: ZERO_OID, newOid: "f".repeat(40) };
 
 function pushSentence(changes: number): string {
-  return changes === 0
-    ? "branches and tags are those of the authorised state: publish a newer state before pushing more"
-    : `a push that makes these ${changes} changes together would be accepted`;
+  if (changes === 0) {
+    return "branches and tags are those of the authorised state: publish a newer state before pushing more";
+  }
+  const these = changes === 1 ? "this change" : `these ${changes} changes together`;
+  return `a push that makes ${these} would be accepted`;
 }
 
 /** The ref changes that make branches and tags equal to a state. */

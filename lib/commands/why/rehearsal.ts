@@ -16,8 +16,8 @@ export interface Rehearsal {
 }
 
 /**
- * Sends an untrusted value through door 1 as a client would. Everything is read from the real data; what would be
- * written is noted instead and counts as done.
+ * Sends an untrusted value through door 1 as a client would. Everything is read from the real data; what
+ * would be written is noted instead and counts as done.
  */
 export async function rehearse(data: DataBeside, value: unknown): Promise<Rehearsal> {
   const { config, rules, clock } = data;
