@@ -5,6 +5,7 @@ import { explain } from "../../lib/commands/why/mod.ts";
 import { type WhyReport } from "../../lib/commands/why/report.ts";
 import { type ConfigInput, loadConfig } from "../../lib/config/mod.ts";
 import { encodeNpub, type NostrEvent } from "../../lib/nostr/mod.ts";
+import { contributing, offer, placeOf, propose } from "../purgatory/contribution_support.ts";
 import { announced, declareAll, hosted, publish, pushAll, scene } from "../scenarios/support.ts";
 import { DOMAIN, type Engine, engine } from "../support/engine.ts";
 import { commitFile, newWorkTree, refsOf } from "../support/git_client.ts";
@@ -189,6 +190,31 @@ Deno.test("why lists what a push to a repository must contain, and says when non
     strictEqual(await self.push(work, owner.pubkey, "proj", Object.keys(refs)), "");
     match((await ask(self, name)).verdict, /publish a newer state before pushing more/);
     ok((await ask(self, name)).findings.some(({ text }) => text.includes(encodeNpub(owner.pubkey))));
+  }));
+
+Deno.test("why knows contributors' repositories, and commits whose event never came", () =>
+  contributing(async (self, { signer, work, commit }) => {
+    const env = { NGIT_GRASP06_ENABLE: "true" };
+    const event = propose(signer, commit);
+    const alone = await askAbout(self, event);
+    match(alone.message ?? "", /^blocked: PR event must reference/);
+    const welcome = await askAbout(self, event, env);
+    const name = `prs/${signer.npub}/repo`;
+    deepStrictEqual(
+      [welcome.ok, welcome.message, welcome.missing],
+      [true, "purgatory: won't be served until git data arrives", [
+        { repository: name, ref: `refs/nostr/${event.id}`, oid: commit },
+      ]],
+    );
+    strictEqual(await offer(self, work, placeOf(signer), event.id, commit), "");
+    const pushed = await ask(self, event.id, env);
+    strictEqual(pushed.verdict, "its commits were pushed, but the event itself was not published here");
+    ok(pushed.findings.some(({ text }) => text === `commit ${commit} was pushed to ${name}`));
+    const complete = await askAbout(self, event, env);
+    strictEqual(complete.verdict, "sent by a client it would be accepted and served");
+    const { accepted, message } = await self.submit(event);
+    deepStrictEqual([complete.ok, complete.message ?? ""], [accepted, message]);
+    strictEqual((await ask(self, event.id, env)).verdict, "it is served");
   }));
 
 Deno.test("why runs beside the server that has the data, as text, JSON and exit code", () =>

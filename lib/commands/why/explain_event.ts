@@ -1,9 +1,11 @@
 import type { AdmitAnswer } from "../../intake/mod.ts";
 import { addressIdentifier, isPullRequest, type NostrEvent } from "../../nostr/mod.ts";
 import { viewOf } from "../../policy/mod.ts";
+import { contributionRef } from "../../purgatory/mod.ts";
 import type { Changes, IdTraces } from "../../store/mod.ts";
 import type { DataBeside } from "../beside.ts";
 import { factsOf, subjectLine } from "./facts.ts";
+import { nameOf } from "./git_data.ts";
 import { rehearse } from "./rehearsal.ts";
 import { type Finding, span, time, type WhyReport } from "./report.ts";
 import type { Origin, Subject } from "./subject.ts";
@@ -41,12 +43,30 @@ export async function explainEvent(
 }
 
 /** Explains an id of which the event itself is not known. */
-export function explainTrace({ id, traces }: Subject & { type: "trace" }, now: number): WhyReport {
+export function explainTrace(
+  { id, traces, placeholder }: Subject & { type: "trace" },
+  now: number,
+): WhyReport {
+  const subject = `event ${id}`;
   const findings = memoryFacts(traces, now);
+  if (placeholder) {
+    const { commit, scope, repositories, firstEnteredAt, deadlineAt } = placeholder;
+    const places = [...repositories, ...(scope ? [contributionRef(scope)] : [])].map(nameOf).join(", ");
+    const pushed: Finding = { status: "ok", topic: "push", text: `commit ${commit} was pushed to ${places}` };
+    return {
+      subject,
+      id,
+      ok: false,
+      verdict: "its commits were pushed, but the event itself was not published here",
+      findings: [pushed, ...findings],
+      missing: [],
+      waits: { since: firstEnteredAt, until: deadlineAt },
+    };
+  }
   const verdict = findings.length === 0
     ? "this server knows nothing of this id: it was never offered, or was refused to a client"
     : "it is not served, and only its id is remembered";
-  return { subject: `event ${id}`, id, ok: false, verdict, findings, missing: [] };
+  return { subject, id, ok: false, verdict, findings, missing: [] };
 }
 
 function verdictOf(origin: Origin, { accepted, result }: AdmitAnswer): string {

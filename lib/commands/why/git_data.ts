@@ -1,5 +1,6 @@
+import type { RepositoryRef } from "../../git/mod.ts";
 import { encodeNpub, isOid, quoted, type State } from "../../nostr/mod.ts";
-import type { RepositoryKey } from "../../store/mod.ts";
+
 import type { DataBeside } from "../beside.ts";
 import type { Finding, Missing } from "./report.ts";
 
@@ -9,9 +10,9 @@ export interface HeldData {
   readonly missing: readonly Missing[];
 }
 
-/** `<npub>/<identifier>`, fit for a terminal. */
-export function nameOf({ owner, identifier }: RepositoryKey): string {
-  return `${encodeNpub(owner)}/${quoted(identifier)}`;
+/** `<npub>/<identifier>`, below `prs/` for a contributor's, fit for a terminal. */
+export function nameOf({ space, owner, identifier }: RepositoryRef): string {
+  return `${space === "prs" ? "prs/" : ""}${encodeNpub(owner)}/${quoted(identifier)}`;
 }
 
 /** Compares what a state declares with the repository of `owner`. */
@@ -22,7 +23,7 @@ export async function stateData(data: DataBeside, owner: string, state: State): 
 /** Which of the objects `wanted` (by ref) one repository lacks. */
 export async function heldBy(
   { repositories }: DataBeside,
-  repository: RepositoryKey,
+  repository: RepositoryRef,
   wanted: ReadonlyMap<string, string>,
 ): Promise<HeldData> {
   const name = nameOf(repository);

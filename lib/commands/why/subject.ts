@@ -1,5 +1,5 @@
 import { decodeNpub, type NostrEvent, parseEvent, parseEventId, quoted } from "../../nostr/mod.ts";
-import type { IdTraces, RepositoryKey, Store } from "../../store/mod.ts";
+import type { IdTraces, Placeholder, RepositoryKey, Store } from "../../store/mod.ts";
 
 /** Where an event was found. */
 export type Origin = "given" | "served" | "waiting" | "refused" | "retired";
@@ -14,7 +14,13 @@ export type Subject =
     readonly origin: Origin;
   }
   /** An id of which at most a trace is left. */
-  | { readonly type: "trace"; readonly id: string; readonly traces: IdTraces }
+  | {
+    readonly type: "trace";
+    readonly id: string;
+    readonly traces: IdTraces;
+    /** Commits pushed for it, when the event itself never came. */
+    readonly placeholder: Placeholder | undefined;
+  }
   | { readonly type: "repository"; readonly repository: RepositoryKey };
 
 /** Longest event text that is read, in bytes. */
@@ -52,7 +58,7 @@ async function known(id: string, store: Store): Promise<Subject> {
   const held = retired?.events.find((candidate) => candidate.id === id);
   return held
     ? { type: "event", value: held, event: held, origin: "retired" }
-    : { type: "trace", id, traces };
+    : { type: "trace", id, traces, placeholder: await store.placeholder(id) };
 }
 
 async function originOf(id: string, store: Store): Promise<Origin> {
