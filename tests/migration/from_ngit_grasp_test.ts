@@ -1,4 +1,5 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { encodeNpub } from "../../lib/nostr/mod.ts";
 import { tryGit } from "../support/git_client.ts";
 import { ScriptedRelay } from "../support/scripted_relay.ts";
 import { withTempDirectory } from "../support/temp.ts";
@@ -48,6 +49,14 @@ Deno.test("M-37 M-39 a Rust ngit-grasp moves in place: import twice, serve, push
         "Git and Nostr",
       ]);
       await servesExactly(client, old.good);
+      const { contribution, repositories: [proposedTo] } = old;
+      const offered = `prs/${encodeNpub(contribution.pubkey)}/${proposedTo!.identifier}.git`;
+      for (const url of [`${server.httpUrl}/${offered}`, server.cloneUrl(proposedTo!.owner.npub, "site")]) {
+        match(
+          (await tryGit(directory, "ls-remote", url)).stdout,
+          new RegExp(`refs/nostr/${contribution.id}`),
+        );
+      }
       for (const repository of old.repositories.slice(1)) {
         pushed = (await clonesAndPushes(server, client, repository)).id;
       }

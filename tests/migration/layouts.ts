@@ -88,10 +88,16 @@ async function content(directory: string, gitPath: string): Promise<Omit<OldServ
   return { directory, gitPath, repositories, good, empty, events: [forged, empty, ...good.toReversed()] };
 }
 
+/** What only a Rust ngit-grasp has. */
+export interface RustServer extends OldServer {
+  /** Announced and declared, not pushed yet. */
+  readonly waiting: OldRepository;
+  /** A pull request whose commit is in its author's repository below `prs/` only (GRASP-06). */
+  readonly contribution: NostrEvent;
+}
+
 /** A Rust ngit-grasp after a clean stop: `.env`, key file, LMDB, plain bare repositories and its two state files. */
-export async function rustServer(
-  directory: string,
-): Promise<OldServer & { readonly waiting: OldRepository }> {
+export async function rustServer(directory: string): Promise<RustServer> {
   const [gitPath, relayPath] = [`${directory}/data/git`, `${directory}/data/relay`];
   await Deno.mkdir(relayPath, { recursive: true });
   await Deno.writeFile(`${relayPath}/data.mdb`, new Uint8Array(8_192).fill(1));
@@ -106,6 +112,7 @@ export async function rustServer(
     "NGIT_GIT_DATA_PATH=./data/git",
     "NGIT_RELAY_DATA_PATH=./data/relay",
     "NGIT_BIND_ADDRESS=127.0.0.1:0",
+    "NGIT_GRASP06_ENABLE=true",
     "RUST_LOG=info",
   ];
   await Deno.writeTextFile(`${directory}/.env`, env.join("\n") + "\n");
@@ -122,7 +129,31 @@ export async function rustServer(
     `${gitPath}/rejected-events-cache.json`,
     rejectedCache(Date.now() - 30_000, { ids: [{ event: refused, age: 5, reason: "DoesNotListService" }] }),
   );
-  return { ...old, relayPath, waiting };
+  const contribution = await contributed(directory, gitPath, old.repositories[0]!);
+  const events = [contribution, ...old.events];
+  return { ...old, relayPath, waiting, contribution, events, good: [...old.good, contribution] };
+}
+
+/** Somebody's commit above a hosted repository, pushed below `prs/`, and its pull request. */
+async function contributed(directory: string, gitPath: string, target: OldRepository): Promise<NostrEvent> {
+  const contributor = newSigner();
+  const { owner, identifier } = target;
+  const path = `${gitPath}/prs/${contributor.pubkey}/${identifier}.git`;
+  await Deno.mkdir(`${gitPath}/prs/${contributor.pubkey}`, { recursive: true });
+  await git(directory, "init", "-q", "--bare", path);
+  await git(directory, "clone", "-q", target.path, "contributor");
+  const commit = await commitFile(`${directory}/contributor`, "proposal", "please\n");
+  const event = contributor.sign({
+    kind: 1618,
+    tags: [
+      ["a", `30617:${owner.pubkey}:${identifier}`],
+      ["c", commit],
+      ["clone", `http://${DOMAIN}/prs/${contributor.npub}/${identifier}.git`],
+    ],
+    created_at: NOW() - 400,
+  });
+  await git(`${directory}/contributor`, "push", "-q", path, `${commit}:refs/nostr/${event.id}`);
+  return event;
 }
 
 /** Announced and declared on the old server, not pushed yet: it waits in purgatory with an empty repository. */
