@@ -25,17 +25,19 @@ const AT_ONCE = 8;
  * comparison failed; 2: usage.
  */
 export async function compare(call: CommandCall): Promise<number> {
-  const format = call.own.get("--format") ?? "text";
   const other = otherServer(call.own.get("--with") ?? "");
-  if (format !== "text" && format !== "json") return usage("--format must be text or json");
-  if (!other) return usage("--with must be the ws(s):// or http(s):// URL of another server");
+  if (!other) {
+    printError("error: --with must be the ws(s):// or http(s):// URL of another server");
+    return 2;
+  }
   const config = await configFor(call);
   if (typeof config === "number") return config;
   try {
     const data = await openBeside(config, call.input);
     try {
       const report = await compareWith(data, other);
-      print(format === "json" ? comparisonJson(report) : renderComparison(report));
+      const asJson = call.own.get("--format") === "json";
+      print(asJson ? comparisonJson(report) : renderComparison(report));
       return report.repositories.some(isBehind) ? 1 : 0;
     } finally {
       await data.close();
@@ -44,11 +46,6 @@ export async function compare(call: CommandCall): Promise<number> {
     printError(`error: ${error instanceof Error ? error.message : error}`);
     return 1;
   }
-}
-
-function usage(sentence: string): number {
-  printError(`error: ${sentence}`);
-  return 2;
 }
 
 /** The two addresses of another server. */

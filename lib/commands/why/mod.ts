@@ -11,18 +11,14 @@ import { subjectOf } from "./subject.ts";
  * the data cannot be read; 2: usage.
  */
 export async function why(call: CommandCall): Promise<number> {
-  const format = call.own.get("--format") ?? "text";
-  if (format !== "text" && format !== "json") {
-    printError("error: --format must be text or json");
-    return 2;
-  }
   const config = await configFor(call);
   if (typeof config === "number") return config;
   try {
     const data = await openBeside(config, call.input);
     try {
       const report = await explain(data, call.words[0] ?? "-");
-      print(format === "json" ? reportJson(report) : renderReport(report, data.clock.now()));
+      const asJson = call.own.get("--format") === "json";
+      print(asJson ? reportJson(report) : renderReport(report, data.clock.now()));
       return report.ok ? 0 : 1;
     } finally {
       await data.close();
