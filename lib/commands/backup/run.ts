@@ -40,10 +40,11 @@ export async function runBackup(options: BackupOptions): Promise<BackupResult> {
   const { to, gitPath, clock } = options;
   const refused = await refusal(options) ?? await databaseProblem(options);
   if (refused !== undefined) return { ok: false, reason: refused };
-  const unmark = await markBackup(gitPath, clock);
-  if (!unmark) return { ok: false, reason: `another backup of ${gitPath} is running` };
+  let unmark: (() => Promise<void>) | undefined;
   let archive: Archive | undefined;
   try {
+    unmark = await markBackup(gitPath, clock);
+    if (!unmark) return { ok: false, reason: `another backup of ${gitPath} is running` };
     const tree = await findGitTree(gitPath);
     const missing = await missingSpace(options, tree);
     if (missing !== undefined) return { ok: false, reason: missing };
@@ -57,7 +58,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupResult> {
     return { ok: false, reason: `the backup failed: ${reasonOf(error)}${left}` };
   } finally {
     options.progress.done();
-    await unmark();
+    await unmark?.();
   }
 }
 
