@@ -72,7 +72,7 @@ Deno.test("a repository that cannot be read is left out, listed, and makes the e
     assert.equal(await exists(`${directory}/copy/git/${owner.npub}/good.git/HEAD`), true);
     const check = await runProgram(["restore-check", `${directory}/copy`], { dataPath });
     assert.equal(check.code, 1);
-    assert.match(check.stdout, /sync will have to fetch:\n {2}npub1\S+\/bad: everything, /);
+    assert.match(check.stdout, /has to be fetched from elsewhere:\n {2}npub1\S+\/bad: everything, /);
   }));
 
 Deno.test("restore-check names refs whose objects are gone, refs that differ, and orphans; on live data too", () =>

@@ -30,7 +30,7 @@ export interface RestoreCheckInput {
   readonly progress: Progress;
 }
 
-/** What was found; `toFetch`: what sync will have to bring back. */
+/** What was found; `toFetch`: what has to be fetched from elsewhere. */
 export interface RestoreCheckReport {
   readonly results: readonly CheckResult[];
   readonly toFetch: readonly Lack[];

@@ -47,7 +47,7 @@ function ownAddresses({ domain, domainAliases, bindAddress }: Config): OwnAddres
 
 function textOf({ results, toFetch }: RestoreCheckReport): string {
   if (toFetch.length === 0) return renderResults(results);
-  return [renderResults(results), "sync will have to fetch:", ...toFetch.map(lineOf)].join("\n");
+  return [renderResults(results), "has to be fetched from elsewhere:", ...toFetch.map(lineOf)].join("\n");
 }
 
 function lineOf({ repository, missing, elsewhere }: Lack): string {
