@@ -1,6 +1,6 @@
 import type { Config } from "./config/mod.ts";
 import type { GitHttp } from "./git/mod.ts";
-import { isMaintenanceJob, Maintenance, type MaintenanceParts } from "./maintenance/mod.ts";
+import { isMaintenanceJob, Maintenance, type MaintenanceParts, roomOf } from "./maintenance/mod.ts";
 import type { Jobs, Metrics } from "./observe/mod.ts";
 
 const HOUR_MS = 3_600_000;
@@ -9,7 +9,7 @@ const DAY_MS = 24 * HOUR_MS;
 /** What the maintenance of a running server is made of. */
 export interface MaintenanceInput {
   readonly config: Config;
-  readonly parts: Omit<MaintenanceParts, "pace">;
+  readonly parts: Omit<MaintenanceParts, "pace" | "room">;
   readonly gitHttp: GitHttp;
   /** False while the disk is nearly full. */
   readonly hasSpace: () => Promise<boolean>;
@@ -29,7 +29,9 @@ export async function startMaintenance(input: MaintenanceInput): Promise<Mainten
     fsckMs: config.gitFsckIntervalDays * DAY_MS,
     retentionMs: config.deletedRepoRetentionSecs * 1000,
   };
-  const maintenance = new Maintenance({ ...input.parts, pace: "gentle" }, settings, async () => {
+  const { repositories } = input.parts;
+  const room = () => roomOf(repositories.root, config.minFreeDiskMb);
+  const maintenance = new Maintenance({ ...input.parts, pace: "gentle", room }, settings, async () => {
     if (!await hasSpace()) return "the disk is nearly full";
     return gitHttp.load().waiting > 0 ? "requests wait for git" : undefined;
   });

@@ -1,6 +1,6 @@
 import type { Config } from "../config/mod.ts";
 import { createGit, Repositories } from "../git/mod.ts";
-import type { MaintenanceParts } from "../maintenance/mod.ts";
+import { type MaintenanceParts, roomOf } from "../maintenance/mod.ts";
 import { noMetrics } from "../observe/mod.ts";
 import { curationRules } from "../policy/mod.ts";
 import { ContributionUsage, IdleContributions, Pins } from "../purgatory/mod.ts";
@@ -104,6 +104,7 @@ async function open(
     }),
     log,
     pace: "brisk",
+    room: () => roomOf(paths.git, config.minFreeDiskMb),
     signal,
   };
 }

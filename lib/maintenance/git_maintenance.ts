@@ -20,6 +20,9 @@ import { allRepositories, eachRepository, keyOf, subjectOf } from "./walk.ts";
 
 /** Name of the job in notes and metrics. */
 export const GIT_MAINTENANCE = "git_maintenance";
+/** How often, and after how long each time, it is seen whether a busy repository has become idle. */
+const IDLE_LOOKS = 30;
+const IDLE_PAUSE_MS = 2_000;
 /** Files whose times are set before other tasks get a turn. */
 const TOUCHED_PER_TURN = 500;
 
@@ -90,6 +93,7 @@ async function maintain(
   ) {
     return undefined;
   }
+  if (plan !== "none" && !await hasRoom(parts, repository)) return undefined;
   if (plan === "gather") {
     await markAsWanted(path, before, clock.now());
     await gather(shop);
@@ -109,6 +113,16 @@ async function maintain(
     detail: JSON.stringify(detail),
   });
   return { plan, pruned };
+}
+
+/** Packing writes everything anew before the old packs go: a full disk would stop pushes and the database. */
+async function hasRoom(
+  { repositories, room, log }: MaintenanceParts,
+  repository: RepositoryRef,
+): Promise<boolean> {
+  if (await repositories.bytes(repository) <= await room()) return true;
+  log.debug("repository left as it is: too little disk space to pack it", subjectOf(repository));
+  return false;
 }
 
 /**
@@ -158,6 +172,9 @@ async function pruneWhenIdle(
 ): Promise<boolean> {
   const { locks, repositories, clock, log } = parts;
   if (!await hasDueCruft(parts, shop.path, await readShape(shop.path))) return false;
+  for (let look = 0; look < IDLE_LOOKS && repositories.uses(repository) > 1; look++) {
+    await clock.sleep(IDLE_PAUSE_MS, parts.signal);
+  }
   return await locks.run([repository.identifier], async () => {
     const reason = repositories.uses(repository) > 1
       ? "the repository is in use"

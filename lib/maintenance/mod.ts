@@ -9,7 +9,7 @@ export * from "./empty_scan.ts";
 export * from "./git_fsck.ts";
 export * from "./git_maintenance.ts";
 export * from "./jobs.ts";
-export type { MaintenanceParts, Pace } from "./ports.ts";
+export * from "./ports.ts";
 export * from "./repack.ts";
 export * from "./repo_reconcile.ts";
 export * from "./schedule.ts";

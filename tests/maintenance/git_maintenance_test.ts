@@ -3,6 +3,7 @@ import { markBackup } from "../../lib/git/mod.ts";
 import { maintainGit } from "../../lib/maintenance/mod.ts";
 import { commitFile, git, newWorkTree, tryGit } from "../support/git_client.ts";
 import { declare } from "../support/keys.ts";
+import { eventually } from "../support/temp.ts";
 import { countObjects, looseCommit, looseTree, makeLoose, serve, site, someone } from "./support.ts";
 
 const DAY_MS = 86_400_000;
@@ -89,11 +90,39 @@ Deno.test("unreachable objects are kept 14 days from when they are found, whatev
     assert.ok((await maintainGit(maintenance)).postponed);
     await end!();
     const done = repositories.use({ owner: owner.pubkey, identifier: "pruned" });
-    assert.equal((await maintainGit(maintenance)).pruned, 0, "somebody uses the repository");
+    let isOver = false;
+    const busy = maintainGit(maintenance).finally(() => isOver = true);
+    await eventually("it was waited for long enough", async () => {
+      await clock.advance(1_000);
+      return isOver;
+    });
+    assert.equal((await busy).pruned, 0, "somebody uses the repository");
     assert.ok(await isThere());
+    const patient = maintainGit(maintenance).finally(() => isOver = true);
+    await eventually(
+      "it is waited for",
+      () => repositories.uses({ owner: owner.pubkey, identifier: "pruned" }) > 1,
+    );
     done();
-    assert.equal((await maintainGit(maintenance)).pruned, 1);
+    isOver = false;
+    await eventually("it became idle", async () => {
+      await clock.advance(1_000);
+      return isOver;
+    });
+    assert.equal((await patient).pruned, 1);
     assert.ok(!await isThere());
+  }));
+
+Deno.test("a repository that would fill the disk is left as it is", () =>
+  site(async (place) => {
+    const { directory, maintenance } = place;
+    const path = await serve(place, someone(), "large", await newWorkTree(`${directory}/work`));
+    await makeLoose(path, directory);
+    const before = await countObjects(path);
+    const result = await maintainGit({ ...maintenance, room: () => Promise.resolve(100) });
+    assert.deepEqual(result, { repacked: 0, pruned: 0, failed: 0, postponed: false });
+    assert.deepEqual(await countObjects(path), before);
+    assert.equal((await maintainGit(maintenance)).repacked, 1);
   }));
 
 Deno.test("maintenance of a damaged repository fails alone and leaves it as it was", () =>

@@ -37,6 +37,7 @@ export async function site(
         locks: base.locks,
         rules: base.rules,
         pace: "brisk",
+        room: () => Promise.resolve(Infinity),
         signal: stop.signal,
       };
       const path = ({ pubkey: owner }: Signer, identifier: string) =>

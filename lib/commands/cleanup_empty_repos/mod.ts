@@ -22,7 +22,7 @@ export async function cleanupEmptyRepos(call: CommandCall): Promise<number> {
     return await withOfflineData(config, call, stop.signal, async (parts) => {
       const purgeOrphans = own.has("--purge-orphans");
       const report = await scanForEmpty(parts, { purgeOrphans });
-      const shown = { report, parts, executed: undefined };
+      const shown = { report, parts, executed: undefined, willExecute: execute };
       if (!asJson) print(cleanupText(shown));
       const removal = execute && isAgreed(report, own.has("--yes"))
         ? await removeEmpty(parts, report.entries, { purgeOrphans, rememberMs: memoryOf(config) })

@@ -12,10 +12,12 @@ export interface CleanupResult {
   readonly report: EmptyReport;
   readonly parts: Pick<MaintenanceParts, "repositories">;
   readonly executed: EmptyRemoval | undefined;
+  /** The scan is shown before something is done about it. */
+  readonly willExecute: boolean;
 }
 
 /** For people: what would be done, or what was done. */
-export function cleanupText({ report: { entries }, parts, executed }: CleanupResult): string {
+export function cleanupText({ report: { entries }, parts, executed, willExecute }: CleanupResult): string {
   if (executed) {
     const { repositoriesDeleted, orphansDeleted, announcementsRemoved, statesRemoved, failures } = executed;
     return [
@@ -35,7 +37,9 @@ export function cleanupText({ report: { entries }, parts, executed }: CleanupRes
     ...entries.map((entry) => lineOf(entry, parts)),
     "",
     `${remove.length} to remove, ${skipped(entries)} to keep, ${failed(entries)} could not be looked at.`,
-    ...(remove.length > 0 ? ["Nothing has been changed; --execute removes what is listed as `remove`."] : []),
+    ...(remove.length > 0 && !willExecute
+      ? ["Nothing has been changed; --execute removes what is listed as `remove`."]
+      : []),
   ].join("\n");
 }
 
