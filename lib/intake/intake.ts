@@ -28,7 +28,7 @@ export interface AdmitAnswer {
   /** Text of the `OK` (NIP-01), empty or starting with a machine-readable prefix. */
   readonly message: string;
   /** Label of a refusal, as metrics show it; undefined when accepted. */
-  readonly reason: string | undefined;
+  readonly reason?: string;
 }
 
 const MALFORMED = refuse("invalid", "invalid", "malformed event");
@@ -171,6 +171,6 @@ function purgatoryType(kind: number): PurgatoryType | undefined {
 }
 
 function answerOf(id: string | undefined, { verdict, result }: Judgement): AdmitAnswer {
-  const reason = verdict.ok ? undefined : verdict.reason;
-  return { id, accepted: verdict.ok, result, message: messageOf(verdict), reason };
+  const answer = { id, accepted: verdict.ok, result, message: messageOf(verdict) };
+  return verdict.ok ? answer : { ...answer, reason: verdict.reason };
 }
