@@ -30,7 +30,7 @@ function entryOf(name: OptionName): string {
 }
 
 function describe(name: OptionName): readonly string[] {
-  const { help, kind, default: byDefault, derivedDefault, excludes, reloadable, unsupported } = optionRow(
+  const { help, kind, default: byDefault, derivedDefault, excludes, reloadable } = optionRow(
     name,
   );
   const notes = [
@@ -42,7 +42,6 @@ function describe(name: OptionName): readonly string[] {
     `Flag: ${flagOf(name)}.`,
     excludes === undefined ? "" : `Not together with ${excludes}.`,
     reloadable ? "Reloadable." : "",
-    unsupported && !unsupported.when ? "Not supported by this version." : "",
   ];
   return wrapped(notes.filter((note) => note !== "").join(" "));
 }

@@ -73,7 +73,6 @@ function optionHelp(name: OptionName): string {
   const notes = [
     row.help + ".",
     row.kind.form.includes(" ") ? `(${row.kind.form})` : "",
-    row.unsupported && !row.unsupported.when ? "(not supported by this version)" : "",
     `[env: ${name}]`,
     byDefault === undefined || byDefault === "" ? "" : `[default: ${byDefault}]`,
   ];

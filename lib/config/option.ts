@@ -44,16 +44,6 @@ export const OPTION_GROUPS = [
 /** One of {@link OPTION_GROUPS}. */
 export type OptionGroup = (typeof OPTION_GROUPS)[number];
 
-/**
- * A feature this version does not have. `error`: setting another value than the default stops the
- * start, because ignoring it would open what the operator meant to close; `warn`: setting it at all
- * gives one warning. `when` narrows it to some values.
- */
-export interface Unsupported {
-  readonly severity: "error" | "warn";
-  readonly when?: (value: unknown) => boolean;
-}
-
 /** The columns of one option beside its kind. */
 export interface OptionRow {
   readonly help: string;
@@ -67,7 +57,6 @@ export interface OptionRow {
   readonly excludes?: string;
   /** May change while the server runs. */
   readonly reloadable?: true;
-  readonly unsupported?: Unsupported;
 }
 
 /** One option of the table; `T` is the type of its value in the configuration. */

@@ -51,13 +51,11 @@ export const CURATION_OPTIONS = {
   NGIT_IGNORE_DELETION_REQUESTS: withDefault(kinds.bool, {
     default: "false",
     help: "Store kind 5 events without effect (archival servers)",
-    unsupported: { severity: "warn" },
   }),
   NGIT_RESTRICT_DELETION_REQUESTS: withDefault(kinds.bool, {
     default: "false",
     help: "Refuse kind 5 events that concern nothing here",
     reloadable: true,
-    unsupported: { severity: "warn" },
   }),
   NGIT_OPEN_GRASP_LISTS: withDefault(kinds.bool, {
     default: "true",

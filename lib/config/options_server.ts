@@ -153,7 +153,6 @@ export const METRICS_OPTIONS = {
   }),
   NGIT_METRICS_BIND_ADDRESS: metrics.optional(kinds.bindAddress, {
     help: "Separate listener for /metrics, /healthz and /readyz",
-    unsupported: { severity: "warn" },
   }),
   NGIT_LOG_LEVEL: metrics.withDefault(kinds.logFilter, {
     default: "info",

@@ -37,12 +37,10 @@ export const SYNC_OPTIONS = {
   NGIT_SYNC_GIT_MAX_CONCURRENT_PER_HOST: withDefault(kinds.uint(1), {
     default: "5",
     help: "git fetches at once from one remote host",
-    unsupported: { severity: "warn" },
   }),
   NGIT_SYNC_GIT_MAX_PER_MINUTE_PER_HOST: withDefault(kinds.uint(1), {
     default: "60",
     help: "git fetches per minute from one remote host",
-    unsupported: { severity: "warn" },
   }),
   NGIT_SYNC_EOSE_TIMEOUT_SECS: withDefault(kinds.uint(1), {
     default: "30",

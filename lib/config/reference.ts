@@ -27,14 +27,13 @@ export function optionsMarkdown(): string {
 function tableRow(name: OptionName): string {
   const row = optionRow(name);
   const byDefault = row.derivedDefault ?? (row.default ? `\`${row.default}\`` : "");
-  const mark = row.unsupported && !row.unsupported.when ? " **Not supported by this version.**" : "";
   const excludes = row.excludes === undefined ? "" : ` Not together with ${row.excludes}.`;
   const reload = row.reloadable ? " *Reloadable.*" : "";
   const cells = [
     `\`${name}\`<br>\`${flagOf(name)}\``,
     row.kind.form,
     byDefault,
-    `${row.help}.${excludes}${reload}${mark}`,
+    `${row.help}.${excludes}${reload}`,
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replace(/<(?!br>)/g, "&lt;")).join(" | ")} |`;
 }

@@ -45,7 +45,6 @@ export async function resolveOptions(input: LayerInput): Promise<Resolution> {
     report(name, given, parsed, problems, notices);
     if (!parsed.ok) continue;
     values.set(optionKey(name), parsed.value);
-    reportUnsupported(name, given, parsed.value, problems, notices);
   }
   return { values: Object.fromEntries(values) as Partial<OptionValues>, origins, problems, notices, envFile };
 }
@@ -112,35 +111,6 @@ function report(
   for (const message of parsed.problems) {
     problems.push({ check, option: name, message, source: given.detail, exitCode });
   }
-}
-
-function reportUnsupported(
-  name: OptionName,
-  given: Origin,
-  value: unknown,
-  problems: Problem[],
-  notices: Notice[],
-): void {
-  const { unsupported, ...row } = optionRow(name);
-  if (!unsupported || given.source === "default") return;
-  const matters = unsupported.when?.(value) ??
-    (unsupported.severity === "warn" || row.kind.show(value!) !== defaultShown(name));
-  if (!matters) return;
-  if (unsupported.severity === "warn") {
-    notices.push({
-      check: "options",
-      message: `${name} has no effect yet: it is not supported by this version`,
-    });
-    return;
-  }
-  const message = `${name} is not supported by this version`;
-  problems.push({ check: "options", option: name, message, source: given.detail, exitCode: 1 });
-}
-
-function defaultShown(name: OptionName): string | undefined {
-  const { default: text, kind } = optionRow(name);
-  const parsed = text === undefined ? undefined : kind.parse(text, name);
-  return parsed?.ok ? kind.show(parsed.value) : undefined;
 }
 
 function checkOf(name: OptionName): OptionCheck {

@@ -18,7 +18,7 @@ export function describeServer(config: Config, key: RelayKey): Pick<Routes, "sit
     software: SOFTWARE_URL,
     version: PROGRAM_VERSION,
     icon: config.relayIconUrl,
-    supportedNips: SUPPORTED_NIPS,
+    supportedNips: SUPPORTED_NIPS.filter((nip) => nip !== 9 || !config.ignoreDeletionRequests),
     sync: config.syncEnable,
     grasp06: config.grasp06Enable,
     archive: archiveKind(config),

@@ -5,6 +5,7 @@ import {
   type NostrEvent,
   parsePullRequest,
   type PullRequest,
+  refuse,
 } from "../nostr/mod.ts";
 import {
   decideDeletion,
@@ -23,22 +24,34 @@ import {
   pullRequestLock,
   relevantRepositories,
 } from "../purgatory/mod.ts";
+import type { Changes } from "../store/mod.ts";
 import type { IntakeParts } from "./ports.ts";
 import { storeVerdict } from "./verdicts.ts";
 
 /** Kinds whose deletion concerns a repository and is decided per identifier. */
 const REPOSITORY_KINDS: ReadonlySet<number> = new Set([KIND.announcement, KIND.state]);
 
+const CONCERNS_NOTHING = refuse(
+  "blocked",
+  "other",
+  "deletion request does not concern events on this relay",
+);
+
 /**
- * Judges a deletion request (NIP-09): always accepted, stored and broadcast, because it is the
- * durable record that keeps its targets from coming back. Targets of other authors are skipped.
+ * Judges a deletion request (NIP-09): accepted, stored and broadcast unless the operator restricts them,
+ * because it is the durable record that keeps its targets from coming back. Targets of other authors are
+ * skipped.
  *
  * Removals come first and the request is stored last: after a crash in between the client, which got
  * no answer, sends it again.
  */
 export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Promise<Verdict> {
+  if (parts.limits.ignoreDeletionRequests) return await keep(parts, { insertEvents: [{ event }] });
   const request = parseDeletion(event);
   const found = await targetsOf(parts, request);
+  if (parts.limits.restrictDeletionRequests && !await concernsUs(parts, request, found)) {
+    return CONCERNS_NOTHING;
+  }
   const identifiers = [...found.identifiers];
   return await parts.locks.run([...identifiers, ...found.locks], async () => {
     for (const identifier of identifiers) {
@@ -50,7 +63,7 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
     const stillWaiting = await Promise.all(
       found.pullRequests.map((id) => parts.store.waitingPullRequest(id)),
     );
-    const [verdict] = await parts.store.commit({
+    const verdict = await keep(parts, {
       insertEvents: [{ event }],
       // A pull request that waited may have been released before its locks were free.
       removeEvents: [...found.served, ...found.pullRequests],
@@ -58,12 +71,33 @@ export async function admitDeletion(parts: IntakeParts, event: NostrEvent): Prom
       putTombstones: tombstonesOf(request),
     });
     for (const row of stillWaiting) if (row) parts.counters.removed("pr", "deleted");
-    if (verdict === "stored") {
-      parts.counters.stored(event.kind);
-      parts.notify(event);
-    }
-    return storeVerdict(verdict!);
+    return verdict;
   });
+}
+
+/** Commits the request with what it changes, and tells everybody when it is new. */
+async function keep(
+  { store, counters, notify }: IntakeParts,
+  changes: Changes & { readonly insertEvents: readonly [{ readonly event: NostrEvent }] },
+): Promise<Verdict> {
+  const [{ event }] = changes.insertEvents;
+  const [verdict] = await store.commit(changes);
+  if (verdict === "stored") {
+    counters.stored(event.kind);
+    notify(event);
+  }
+  return storeVerdict(verdict!);
+}
+
+/** True when the request names something of its author that is, was or may be here, or is related itself. */
+async function concernsUs(
+  { store }: IntakeParts,
+  { event, ids }: DeletionRequest,
+  { identifiers, served, pullRequests }: Awaited<ReturnType<typeof targetsOf>>,
+): Promise<boolean> {
+  if (identifiers.size + served.length + pullRequests.length > 0) return true;
+  for (const id of ids) if (await store.isTombstoned({ ...event, id })) return true;
+  return await store.isRelated(event);
 }
 
 /** Events the request names: repository events by their identifier, all others by id. */

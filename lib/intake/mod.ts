@@ -5,6 +5,7 @@ export { importLegacyRejected, type LegacyRejectedParts } from "./legacy_rejecte
 export {
   type EventSource,
   type IntakeCounters,
+  type IntakeLimits,
   type IntakeParts,
   noRejectedMetrics,
   type RefusedLifetimes,

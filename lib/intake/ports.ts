@@ -59,6 +59,10 @@ export interface IntakeLimits {
   readonly maxEventFutureSecs: number;
   /** Accept kind 10317 (GRASP lists) from anyone. */
   readonly openGraspLists: boolean;
+  /** Store kind 5 events without effect. */
+  readonly ignoreDeletionRequests: boolean;
+  /** Refuse kind 5 events that concern nothing here. */
+  readonly restrictDeletionRequests: boolean;
 }
 
 /** Everything intake works with. */

@@ -57,13 +57,6 @@ Deno.test("C-14 R-51 an archive whitelist makes the server read-only unless said
   assert.deepEqual(await exclusions(open), []);
 });
 
-Deno.test("options of features that are missing are named in a warning", async () => {
-  const config = await loadValid({ env: { NGIT_IGNORE_DELETION_REQUESTS: "true" } });
-  assert.deepEqual(config.warnings, [
-    "NGIT_IGNORE_DELETION_REQUESTS has no effect yet: it is not supported by this version",
-  ]);
-});
-
 Deno.test("a database is a file or a server; its URL has no room for secrets, and repeats none", async () => {
   const judged = async (NGIT_DATABASE_URL: string, more: Record<string, string> = {}) =>
     (await loadValid({ env: { NGIT_DATABASE_URL, ...more } })).warnings;

@@ -1,3 +1,4 @@
+import { INTAKE_LIMITS } from "../support/intake_limits.ts";
 import { Intake, type Want } from "../../lib/intake/mod.ts";
 import { eventHash, type NostrEvent } from "../../lib/nostr/mod.ts";
 import { noPurgatoryMetrics } from "../../lib/observe/mod.ts";
@@ -157,7 +158,7 @@ export async function bench(
       },
     },
     rules: { ...OPEN, ...options.rules },
-    limits: { maxEventFutureSecs: options.maxFutureSecs ?? 1_800, openGraspLists: true },
+    limits: { ...INTAKE_LIMITS, maxEventFutureSecs: options.maxFutureSecs ?? 1_800 },
     intakeCounters: { received() {}, held() {}, rejected() {} },
     rejectedCounters: tally,
     refusedLifetimes: { hotMs: options.hotMs ?? 120_000, coldMs: options.coldMs ?? 7 * 86_400_000 },

@@ -308,3 +308,47 @@ Deno.test("repositories whose names begin alike or hold dots are retired at once
       deepStrictEqual(await world.store.retired(owner.pubkey, identifier), []);
     }
   }));
+
+Deno.test("NGIT_IGNORE_DELETION_REQUESTS stores a request that does nothing", () =>
+  engine(
+    async (world) => {
+      const { owner, announcement, state, repository } = await served(world);
+      const request = remove(owner, [["e", announcement.id], ["e", state.id], ["a", address(owner)]]);
+      await accepted(world, request);
+      for (const { id } of [request, announcement, state]) ok(await world.isServed(id));
+      ok(await world.repositories.exists(repository));
+      ok(!await world.store.isTombstoned(announcement));
+    },
+    {},
+    { deletions: "ignored" },
+  ));
+
+Deno.test("NGIT_RESTRICT_DELETION_REQUESTS refuses requests that concern nothing here", () =>
+  engine(
+    async (world) => {
+      const { owner, announcement } = await waiting(world);
+      const stranger = newSigner();
+      const unknown = "ab".repeat(32);
+      const refused = [
+        remove(stranger, [["e", unknown]]),
+        remove(stranger, [["e", announcement.id]]),
+        remove(stranger, [["a", address(owner)]]),
+        remove(stranger, [["a", `1:${stranger.pubkey}:`]]),
+        remove(stranger, []),
+      ];
+      for (const request of refused) {
+        const { accepted, message } = await world.submit(request);
+        deepStrictEqual(
+          [accepted, message],
+          [false, "blocked: deletion request does not concern events on this relay"],
+        );
+        ok(!await world.isServed(request.id));
+      }
+      // Known by id, once more by its tombstone, and a coordinate of the kinds this server is for.
+      await accepted(world, remove(owner, [["e", announcement.id]]));
+      await accepted(world, remove(owner, [["e", announcement.id]], T + 2_000));
+      await accepted(world, remove(stranger, [["a", `30618:${stranger.pubkey}:elsewhere`]]));
+    },
+    {},
+    { deletions: "restricted" },
+  ));

@@ -1,3 +1,4 @@
+import { INTAKE_LIMITS } from "../support/intake_limits.ts";
 import { Intake } from "../../lib/intake/mod.ts";
 import { type NostrEvent, serialiseEvent, ZERO_OID } from "../../lib/nostr/mod.ts";
 import { type Logger, noPurgatoryMetrics } from "../../lib/observe/mod.ts";
@@ -87,7 +88,7 @@ export async function startEngine(input: EngineParts): Promise<SimEngine> {
     locks,
     verifier: markVerifier,
     rules,
-    limits: { maxEventFutureSecs: 1_800, openGraspLists: true },
+    limits: INTAKE_LIMITS,
     intakeCounters: { received() {}, held() {}, rejected() {} },
     rejectedCounters: { hotHits() {}, hotMiss() {}, hotExpired() {}, coldExpired() {}, invalidated() {} },
     refusedLifetimes: { hotMs: 120_000, coldMs: 604_800_000 },

@@ -1,3 +1,4 @@
+import { INTAKE_LIMITS } from "./intake_limits.ts";
 import { createGit, Repositories } from "../../lib/git/mod.ts";
 import { type AdmitAnswer, Intake, noRejectedMetrics, type Want } from "../../lib/intake/mod.ts";
 import { createVerifier, type NostrEvent } from "../../lib/nostr/mod.ts";
@@ -60,6 +61,8 @@ export interface Engine {
 
 /** What an engine does beyond hosting. */
 export interface EngineOptions {
+  /** What becomes of deletion requests; obeyed when not given. */
+  readonly deletions?: "ignored" | "restricted";
   /** Offer contributors' repositories (GRASP-06), with these limits. */
   readonly contributions?: {
     readonly unclaimedMs?: number;
@@ -152,7 +155,11 @@ export async function engineIn(
       locks,
       verifier,
       rules: curation,
-      limits: { maxEventFutureSecs: 1_800, openGraspLists: true },
+      limits: {
+        ...INTAKE_LIMITS,
+        ignoreDeletionRequests: options.deletions === "ignored",
+        restrictDeletionRequests: options.deletions === "restricted",
+      },
       intakeCounters: { received() {}, held() {}, rejected() {} },
       rejectedCounters: noRejectedMetrics,
       refusedLifetimes: { hotMs: 120_000, coldMs: 7 * 86_400_000 },

@@ -1,3 +1,4 @@
+import { INTAKE_LIMITS } from "./intake_limits.ts";
 import { noPurgatoryMetrics } from "../../lib/observe/mod.ts";
 import { createGit, Repositories } from "../../lib/git/mod.ts";
 import { Intake, noRejectedMetrics } from "../../lib/intake/mod.ts";
@@ -124,7 +125,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
     locks,
     verifier: markVerifier,
     rules,
-    limits: { maxEventFutureSecs: settings.maxFutureSecs, openGraspLists: true },
+    limits: { ...INTAKE_LIMITS, maxEventFutureSecs: settings.maxFutureSecs },
     intakeCounters: { received() {}, held() {}, rejected() {} },
     rejectedCounters: noRejectedMetrics,
     refusedLifetimes: { hotMs: 120_000, coldMs: 7 * 86_400_000 },
