@@ -73,6 +73,8 @@ Deno.test("a repository that cannot be read is left out, listed, and makes the e
     const check = await runProgram(["restore-check", `${directory}/copy`], { dataPath });
     assert.equal(check.code, 1);
     assert.match(check.stdout, /has to be fetched from elsewhere:\n {2}npub1\S+\/bad: everything, /);
+    await git(directory, "clone", "-q", "--bare", bad.work, `copy/git/${bad.owner.npub}/bad.git`);
+    assert.equal((await runProgram(["restore-check", `${directory}/copy`], { dataPath })).code, 0);
   }));
 
 Deno.test("restore-check names refs whose objects are gone, refs that differ, and orphans; on live data too", () =>
