@@ -18,9 +18,11 @@ import {
   bind,
   clientAddress,
   createHandler,
+  createOperatorHandler,
   createReadiness,
   describeServer,
   repositoryFacts,
+  type Routes,
 } from "./http/mod.ts";
 import { importLegacyRejected } from "./intake/mod.ts";
 import { startMaintenance } from "./maintenance.ts";
@@ -97,7 +99,11 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const listener = bind(config.bindAddress, clock);
   let deadline = 0;
   const closeListener = () => listener.close(Math.max(1_000, deadline - clock.now()));
-  cleanUp.push(closeListener);
+  const operatorListener = config.metricsBindAddress && bind(config.metricsBindAddress, clock);
+  const closeListeners = async () => {
+    await Promise.all([closeListener(), operatorListener?.close(1_000)]);
+  };
+  cleanUp.push(closeListeners);
   if (!listener.noDelay) {
     log.target("http").debug("TCP_NODELAY could not be set: small answers may wait 40 ms");
   }
@@ -129,7 +135,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     metrics: metrics.store,
   });
   // Requests in flight may read until the last of them has been answered.
-  cleanUp.push(() => store.close(), closeListener);
+  cleanUp.push(() => store.close(), closeListeners);
   const repositories = new Repositories({ git, gitDataPath, random, clock, log: log.target("git") });
   const verifier = createVerifier({ workers: VERIFY_WORKERS, log: log.target("relay") });
   cleanUp.push(() => verifier.close());
@@ -259,7 +265,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     storage: () => Deno.writeTextFile(`${gitDataPath}/.probe`, ""),
     queue: () => Promise.resolve(gitHttp.load().waiting < MAX_WAITING_WHEN_READY),
   }, clock);
-  listener.serve(createHandler({
+  const routes: Routes = {
     get site() {
       return description().site;
     },
@@ -270,6 +276,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     clientAddress: (request, peer) => clientAddress(request.headers, peer, config.trustedProxies),
     repositoryExists: (owner, identifier) => repositories.exists({ owner, identifier }),
     metrics: (client) => metricsAnswer(config, metrics, client),
+    operatorPages: operatorListener === undefined,
     status: async (client) => inRanges(config.metricsAllowFrom, client) ? await status() : undefined,
     repositoryFacts: async (owner, identifier) =>
       repositoryFacts(owner, identifier, await store.readIdentifier(identifier)),
@@ -282,7 +289,13 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     clock,
     requestId: () => randomHex(random, 8),
     log: log.target("http"),
-  }));
+  };
+  listener.serve(createHandler(routes));
+  operatorListener?.serve(createOperatorHandler(routes));
+  if (operatorListener) {
+    const place = formatAddress({ ...config.metricsBindAddress!, port: operatorListener.port });
+    log.target("http").info(`metrics, status and health on http://${place}`);
+  }
   await Deno.writeTextFile(`${statePath}/bound-address`, `${address}\n`);
   cleanUp.push(() => Deno.remove(`${statePath}/bound-address`));
 

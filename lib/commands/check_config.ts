@@ -147,6 +147,7 @@ async function machineResults(subject: Subject): Promise<readonly CheckResult[]>
     values.bindAddress
       ? checkPort(values.bindAddress, runningPid, allowRunning)
       : resultsOf("port").skip("NGIT_BIND_ADDRESS is not valid"),
+    ...values.metricsBindAddress ? [checkPort(values.metricsBindAddress, runningPid, allowRunning)] : [],
     ...database.results,
     ...gitPath !== undefined && relayPath !== undefined ? await checkStateFiles(gitPath, relayPath) : [],
     checkClock({

@@ -152,7 +152,7 @@ export const METRICS_OPTIONS = {
     reloadable: true,
   }),
   NGIT_METRICS_BIND_ADDRESS: metrics.optional(kinds.bindAddress, {
-    help: "Separate listener for /metrics, /healthz and /readyz",
+    help: "Separate listener for /metrics, /status, /healthz and /readyz; the main one hides the first two",
   }),
   NGIT_LOG_LEVEL: metrics.withDefault(kinds.logFilter, {
     default: "info",

@@ -4,18 +4,17 @@ import type { Clock } from "../world/mod.ts";
 import { plain, preflight, setCommonHeaders, withoutBody } from "./common_headers.ts";
 import { revalidated } from "./conditional.ts";
 import { landingPage } from "./landing_page.ts";
+import type { Handler } from "./listener.ts";
 import { notFoundPage, repositoryNotFoundPage } from "./not_found_pages.ts";
+import { operatorPage, type OperatorRoutes, probe } from "./operator_paths.ts";
 import { decodePath, rawPathOf, repositoryPath } from "./raw_path.ts";
 import { repositoryPage } from "./repository_page.ts";
 import { bodyProblem, headersTooLarge } from "./request_limits.ts";
-import type { RepositoryFacts, Site } from "./site.ts";
+import type { RepositoryFacts } from "./site.ts";
 import { staticFile } from "./static_files.ts";
-import type { StatusFacts } from "./status_facts.ts";
-import { statusPage } from "./status_page.ts";
 
 /** Handlers the router chooses between; each is a part of its own. */
-export interface Routes {
-  readonly site: Site;
+export interface Routes extends OperatorRoutes {
   /** Git smart HTTP; undefined when the path is not a git path. */
   git(request: Request, rawPath: string, clientAddress: string): Promise<Response> | undefined;
   /** True when the request asks to become a WebSocket. */
@@ -29,14 +28,8 @@ export interface Routes {
   repositoryExists(owner: string, identifier: string): Promise<boolean>;
   /** What the page of an existing repository may tell; undefined when no event about it is known. */
   repositoryFacts(owner: string, identifier: string): Promise<RepositoryFacts | undefined>;
-  /** `/metrics`, for clients that may read it; undefined for others. */
-  metrics(clientAddress: string): Promise<Response | undefined>;
-  /** What `/status` shows the operator; undefined for clients that may not see it. */
-  status(clientAddress: string): Promise<StatusFacts | undefined>;
-  /** Names of the readiness checks that fail. */
-  failingChecks(): Promise<readonly string[]>;
-  /** Members added to the readiness answer for clients that may read metrics; undefined for others. */
-  readinessDetails(clientAddress: string): Readonly<Record<string, unknown>> | undefined;
+  /** False when `/metrics` and `/status` have a listener of their own: they are unknown here then. */
+  readonly operatorPages: boolean;
   /** Counts one finished request. */
   finished(route: HttpRoute, status: number, durationMs: number): void;
   readonly clock: Clock;
@@ -60,13 +53,28 @@ const REPOSITORY_PATH = /^\/([^/]+)\/([^/]+?)(\.git)?(\/)?$/;
 const PAGE_METHODS = new Set(["GET", "HEAD"]);
 
 /** One handler for the listener: routes, adds the common headers, and survives every fault. */
-export function createHandler(routes: Routes): (request: Request, peer: string) => Promise<Response> {
+export function createHandler(routes: Routes): Handler {
+  return surviving(routes, route);
+}
+
+/** The handler of a listener for probes and the operator alone. */
+export function createOperatorHandler(routes: Routes): Handler {
+  return surviving(routes, async (_routes, request, path, peer) => {
+    if (!PAGE_METHODS.has(request.method)) return methodNotAllowed();
+    const client = routes.clientAddress(request, peer);
+    const answer = await probe(routes, path, client) ?? await operatorPage(routes, request, path, client) ??
+      plain(404, "not found");
+    return await withoutBodyFor(request, answer);
+  });
+}
+
+function surviving(routes: Routes, answer: typeof route): Handler {
   return async (request, peer) => {
     const path = rawPathOf(request);
     const startedAt = routes.clock.now();
     let response: Response;
     try {
-      response = await route(routes, request, path, peer);
+      response = await answer(routes, request, path, peer);
     } catch (error) {
       const id = routes.requestId();
       routes.log.error("request failed", { request_id: id, method: request.method, error: String(error) });
@@ -137,20 +145,10 @@ async function routePage(visit: Visit): Promise<Response> {
 
 /** Paths whose answer does not depend on `Accept`. */
 async function fixedPath({ routes, request, path, clientAddress }: Visit): Promise<Response | undefined> {
-  switch (path) {
-    case "/healthz":
-    case "/health":
-      return json(200, { status: "ok" });
-    case "/readyz":
-    case "/ready":
-      return await readiness(routes, clientAddress);
-    case "/metrics":
-      return await routes.metrics(clientAddress) ?? notFoundPage(routes.site, path);
-    case "/status":
-      return await status(routes, request, clientAddress) ?? notFoundPage(routes.site, path);
-    default:
-      return staticFile(path);
-  }
+  const page = routes.operatorPages ? await operatorPage(routes, request, path, clientAddress) : undefined;
+  if (page) return page;
+  if (path === "/metrics" || path === "/status") return notFoundPage(routes.site, path);
+  return await probe(routes, path, clientAddress) ?? staticFile(path);
 }
 
 function otherPage({ routes, path }: Visit, decoded: string): Response {
@@ -179,31 +177,4 @@ async function repositoryAnswer({ routes, path }: Visit): Promise<Response | und
 
 function methodNotAllowed(): Response {
   return plain(405, "method not allowed", { Allow: "GET, HEAD, OPTIONS" });
-}
-
-async function readiness(routes: Routes, clientAddress: string): Promise<Response> {
-  const failing = await routes.failingChecks();
-  const details = routes.readinessDetails(clientAddress);
-  return failing.length === 0
-    ? json(200, { status: "ready", ...details })
-    : json(503, { status: "not_ready", failing, ...details });
-}
-
-/** For the operator, as a page or as JSON; a script of another origin, however near its browser is, gets nothing. */
-async function status(
-  routes: Routes,
-  request: Request,
-  clientAddress: string,
-): Promise<Response | undefined> {
-  if (request.headers.has("Origin")) return undefined;
-  const facts = await routes.status(clientAddress);
-  if (!facts) return undefined;
-  const wantsJson = /^application\/json\b/.test(request.headers.get("Accept") ?? "");
-  return wantsJson ? json(200, facts) : statusPage(routes.site, facts);
-}
-
-function json(status: number, value: unknown): Response {
-  const response = Response.json(value, { status });
-  response.headers.set("Cache-Control", "no-store");
-  return response;
 }

@@ -32,6 +32,7 @@ export function testRoutes(overrides: Partial<Routes> = {}): Routes {
     repositoryFacts: () => Promise.resolve(undefined),
     metrics: () => Promise.resolve(undefined),
     status: () => Promise.resolve(undefined),
+    operatorPages: true,
     failingChecks: () => Promise.resolve([]),
     readinessDetails: () => undefined,
     finished: () => {},

@@ -72,3 +72,26 @@ Deno.test("nobody else sees the status: neither strangers behind the proxy nor s
       strictEqual((await refused.text()).replaceAll("/status", "/statuses"), unknown);
     }
   }));
+
+Deno.test("NGIT_METRICS_BIND_ADDRESS takes /metrics and /status away from the public listener", () =>
+  scene(async ({ server }) => {
+    const place = /metrics, status and health on (http:\/\/127\.0\.0\.1:\d+)/.exec(server.log)?.[1];
+    ok(place, server.log);
+    const codeOf = async (url: string) => {
+      const answer = await fetch(url);
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    for (
+      const [path, here, there] of [
+        ["/metrics", 404, 200],
+        ["/status", 404, 200],
+        ["/healthz", 200, 200],
+        ["/readyz", 200, 200],
+        ["/", 200, 404],
+        ["/npub1x/y.git/info/refs?service=git-upload-pack", 404, 404],
+      ] as const
+    ) {
+      deepStrictEqual([await codeOf(server.httpUrl + path), await codeOf(place + path)], [here, there], path);
+    }
+  }, { NGIT_METRICS_BIND_ADDRESS: "127.0.0.1:0" }));
