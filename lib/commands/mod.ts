@@ -32,7 +32,6 @@ type Runner = (call: CommandCall, parts: ProgramParts) => Promise<number>;
 /** What each sub-command does; its libraries load when it is wanted. */
 const RUNNERS: Readonly<Record<string, Runner>> = {
   backup: async (call) => await (await import("./backup/mod.ts")).backup(call),
-  compare: async (call) => await (await import("./compare/mod.ts")).compare(call),
   export: async (call) => await (await import("./export/mod.ts")).exportEvents(call),
   import: async (call, { openImport }) =>
     await (await import("./import/mod.ts")).importEvents(call, openImport),

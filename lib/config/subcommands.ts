@@ -39,13 +39,6 @@ export const SUBCOMMANDS = {
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },
-  compare: {
-    summary: "compare repositories and repository events with another server",
-    flags: {
-      "--with": { value: "URL", help: "The other server, ws(s):// or http(s)://" },
-      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
-    },
-  },
   export: {
     summary: "write all served events as JSON lines",
     flags: {
@@ -69,9 +62,10 @@ export const SUBCOMMANDS = {
     },
   },
   maintain: {
-    summary: "run a regular job now, or report on the disk; without a job it lists them",
+    summary: "run a regular job now, `report` on the disk, or `compare` with another server",
     words: ["[JOB]"],
     flags: {
+      "--with": { value: "URL", help: "For compare: the other server, ws(s):// or http(s)://" },
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },

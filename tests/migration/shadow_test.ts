@@ -33,7 +33,7 @@ Deno.test("M-40 a shadow instance acquires all public repositories of a relay, a
     };
     const shadow = await ServerProcess.start({ dataPath, env });
     const compare = (url: string, ...args: string[]) =>
-      runProgram(["compare", "--with", url, ...args], {
+      runProgram(["maintain", "compare", "--with", url, ...args], {
         dataPath,
         env: { ...env, NGIT_DOMAIN: shadow.domain },
       });

@@ -1,4 +1,4 @@
-/** `compare`: how far the repositories here and on another server have what their states declare. */
+/** `maintain compare`: how far the repositories here and on another server have what their states declare. */
 import { allowsPrivateAddresses, PROGRAM_VERSION } from "../../config/mod.ts";
 import { KIND } from "../../nostr/mod.ts";
 import { createNetwork, normaliseRelayUrl } from "../../outgoing/mod.ts";
@@ -21,7 +21,7 @@ import { eventsThere } from "./there.ts";
 const AT_ONCE = 8;
 
 /**
- * Runs `compare`. Exit code 0: nothing is missing here that the other server has; 1: something is, or the
+ * Runs `maintain compare`. Exit code 0: nothing is missing here that the other server has; 1: something is, or the
  * comparison failed; 2: usage.
  */
 export async function compare(call: CommandCall): Promise<number> {

@@ -1,6 +1,7 @@
-/** `maintain`: runs a job of the server on demand, or reports on the disk. */
+/** `maintain`: runs a job of the server on demand, reports on the disk, or compares with another server. */
 import type { Config } from "../../config/mod.ts";
 import { isMaintenanceJob, JOBS, type MaintenanceJob, runAndRecord } from "../../maintenance/mod.ts";
+import { compare } from "../compare/mod.ts";
 import { DataInUse, stopSignal, withOfflineData } from "../offline.ts";
 import { type CommandCall, configFor, print, printError } from "../subcommand.ts";
 import { fsckBeside } from "./beside.ts";
@@ -15,7 +16,12 @@ export async function maintain(call: CommandCall): Promise<number> {
     print(`Jobs:\n${jobList()}`);
     return 0;
   }
+  if (name === "compare") return await compare(call);
   const asJson = call.own.get("--format") === "json";
+  if (call.own.has("--with")) {
+    printError("error: --with belongs to `maintain compare`");
+    return 2;
+  }
   if (name !== "report" && !isMaintenanceJob(name)) {
     printError(`error: there is no job '${name}'; there are:\n${jobList()}`);
     return 2;
@@ -64,6 +70,7 @@ async function runJob(
 function jobList(): string {
   const rows: [string, string][] = [
     ["report", "what fills the disk, and how the repositories are"],
+    ["compare", "with another server: which repositories are whole here, there, nowhere"],
     ...Object.entries(JOBS).map(([name, { summary }]): [string, string] => [name, summary]),
   ];
   return rows.map(([name, summary]) => `  ${name.padEnd(18)}${summary}`).join("\n");
