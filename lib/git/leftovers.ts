@@ -8,31 +8,52 @@ const MAX_ENTRIES = 200_000;
 
 /**
  * Removes what killed git children leave in a repository nobody uses: quarantine directories,
- * temporary packs and downloads, and lock files last changed before `locksBefore` (ms).
+ * temporary packs and downloads, and lock files last changed before `locksBefore` (ms). Ends as soon as
+ * `isIdle` says that a use has begun: what was listed may be that one's by then.
  */
-export async function removeLeftovers(path: string, locksBefore: number): Promise<void> {
-  for (const name of await namesIn(`${path}/objects`)) {
-    if (/^[0-9a-f]{2}$/.test(name)) await removeDownloads(`${path}/objects/${name}`);
-    if (/^(tmp_objdir-)?incoming-/.test(name) || name.startsWith("tmp_objdir-")) {
-      await removeTree(`${path}/objects/${name}`);
+export async function removeLeftovers(
+  path: string,
+  locksBefore: number,
+  isIdle: () => boolean,
+): Promise<void> {
+  const removeAll = async (folder: string, isLeft: (name: string) => boolean) => {
+    for (const name of (await namesIn(folder)).filter(isLeft)) {
+      if (isIdle()) await removeTree(`${folder}/${name}`);
     }
+  };
+  const objects = `${path}/objects`;
+  await removeAll(objects, (name) => /^(tmp_objdir-|incoming-)/.test(name));
+  for (const name of await namesIn(objects)) {
+    if (/^[0-9a-f]{2}$/.test(name)) await removeAll(`${objects}/${name}`, isDownload);
   }
-  const packs = new Set(await namesIn(`${path}/objects/pack`));
-  for (const name of packs) {
-    const isLonely = name.endsWith(".idx") && !packs.has(name.replace(/\.idx$/, ".pack"));
-    if (/^(tmp_|\.tmp-)/.test(name) || isLonely) await removeTree(`${path}/objects/pack/${name}`);
+  await removeAll(`${objects}/pack`, (name) => /^(tmp_|\.tmp-)/.test(name) || isDownload(name));
+  for (const index of await lonelyIndexes(`${objects}/pack`)) {
+    if (isIdle()) await removeTree(index);
   }
-  await removeDownloads(`${path}/objects/pack`);
   for (const { file, changedAt } of await lockFiles(path)) {
-    if (changedAt < locksBefore) await removeTree(file);
+    if (changedAt < locksBefore && isIdle()) await removeTree(file);
   }
 }
 
 /** What git was fetching from a server without upload-pack, file by file. */
-async function removeDownloads(folder: string): Promise<void> {
-  for (const name of await namesIn(folder)) {
-    if (name.endsWith(".temp")) await removeTree(`${folder}/${name}`);
+function isDownload(name: string): boolean {
+  return name.endsWith(".temp");
+}
+
+/** Indexes without their pack. A listing may miss what is made meanwhile, and git makes the pack first. */
+async function lonelyIndexes(folder: string): Promise<string[]> {
+  const names = new Set(await namesIn(folder));
+  const lonely: string[] = [];
+  for (const name of names) {
+    const pack = name.replace(/\.idx$/, ".pack");
+    if (pack === name || names.has(pack)) continue;
+    if (await isMissing(`${folder}/${pack}`)) lonely.push(`${folder}/${name}`);
   }
+  return lonely;
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => false, (error) => error instanceof Deno.errors.NotFound);
 }
 
 /** True when some git process left, or holds, a lock in the repository. */

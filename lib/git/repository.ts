@@ -267,8 +267,8 @@ export class Repositories {
 
   /** Removes what killed children left behind, unless others than `ownUses` use the repository. */
   async cleanLeftovers(ref: RepositoryRef, ownUses = 0): Promise<void> {
-    if (this.uses(ref) > ownUses) return;
-    await removeLeftovers(this.path(ref), this.#options.clock.now() - STALE_LOCK_MS);
+    const isIdle = () => this.uses(ref) <= ownUses;
+    if (isIdle()) await removeLeftovers(this.path(ref), this.#options.clock.now() - STALE_LOCK_MS, isIdle);
   }
 
   /**
@@ -278,7 +278,7 @@ export class Repositories {
   async cleanAfterCrash(ref: RepositoryRef): Promise<void> {
     const path = this.path(ref);
     if (await hasLocks(path)) await this.#options.clock.sleep(ORPHAN_GRACE_MS);
-    await removeLeftovers(path, Infinity);
+    await removeLeftovers(path, Infinity, () => true);
   }
 
   /** Number of hosted repositories on disk, kept in memory since {@link recount}. */

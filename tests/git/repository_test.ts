@@ -100,6 +100,21 @@ Deno.test("G-60 leftovers of killed children are removed from an unused reposito
     await Deno.stat(`${path}/packed-refs.lock`);
   }));
 
+Deno.test("G-60 what a use that begins during the cleaning writes is no leftover", () =>
+  withService(async ({ repositories, ref }) => {
+    await repositories.ensure(ref("x"));
+    const path = repositories.path(ref("x"));
+    await Deno.mkdir(`${path}/objects/00`, { recursive: true });
+    await Deno.mkdir(`${path}/objects/pack`, { recursive: true });
+    const cleaning = repositories.cleanLeftovers(ref("x"));
+    const release = repositories.use(ref("x"));
+    const files = ["objects/pack/tmp_pack_a", "objects/pack/pack-1.temp", "objects/00/1.temp"];
+    for (const name of files) Deno.writeTextFileSync(`${path}/${name}`, "");
+    await cleaning;
+    for (const name of files) await Deno.stat(`${path}/${name}`);
+    release();
+  }));
+
 Deno.test("P-59 a commit whose parent is missing is present but not complete", () =>
   withService(async (service) => {
     const { repositories, ref } = service;
