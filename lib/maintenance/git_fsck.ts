@@ -1,5 +1,6 @@
 import type { GitResult, RepositoryRef } from "../git/mod.ts";
 import type { MaintenanceParts } from "./ports.ts";
+import { readShape } from "./repository_shape.ts";
 import { allRepositories, eachRepository, keyOf, subjectOf } from "./walk.ts";
 
 /** Name of the job in notes and metrics. */
@@ -11,7 +12,10 @@ const MAX_REASON_LENGTH = 300;
 /** Exit bit of git-fsck for objects whose content is odd or damaged; all others are damage. */
 const OBJECT_BIT = 1;
 
-/** Whether a repository is sound; `undefined` when the check was stopped. */
+/** Damage found while packs or refs changed is looked for once more, this often at most. */
+const MAX_ATTEMPTS = 3;
+
+/** Whether a repository is sound; `undefined` when the check was stopped or the repository went away. */
 export type FsckVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string } | undefined;
 
 /** What one run came to. */
@@ -44,7 +48,6 @@ export async function fsckRepositories(parts: MaintenanceParts, olderThanMs: num
   );
   let checked = 0;
   const { failed } = await eachRepository(parts, due, async (repository) => {
-    if (!await repositories.exists(repository)) return;
     const done = repositories.use(repository);
     try {
       const verdict = await fsck(parts, repository);
@@ -67,9 +70,30 @@ export async function fsckRepositories(parts: MaintenanceParts, olderThanMs: num
   return { checked, damaged: [...damaged.values()], failed };
 }
 
-/** Checks one repository without changing anything. Throws when git cannot be run. */
-export async function fsck(
-  { git, repositories, signal }: Pick<MaintenanceParts, "git" | "repositories" | "signal">,
+type FsckParts = Pick<MaintenanceParts, "git" | "repositories" | "signal">;
+
+/**
+ * Checks one repository without changing anything, while it may be pushed to, repacked and removed: what
+ * git misses then is no damage. Throws when git cannot be run.
+ */
+export async function fsck(parts: FsckParts, repository: RepositoryRef): Promise<FsckVerdict> {
+  const path = parts.repositories.path(repository);
+  for (let attempt = 1;; attempt++) {
+    const before = await readShape(path);
+    const verdict = await check(parts, repository);
+    if (verdict?.ok !== false) return verdict;
+    if (await isGone(path)) return undefined;
+    const { fingerprint } = await readShape(path);
+    if (fingerprint === before.fingerprint || attempt === MAX_ATTEMPTS) return verdict;
+  }
+}
+
+async function isGone(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => false, (error) => error instanceof Deno.errors.NotFound);
+}
+
+async function check(
+  { git, repositories, signal }: FsckParts,
   repository: RepositoryRef,
 ): Promise<FsckVerdict> {
   const path = repositories.path(repository);

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { createGit } from "../../lib/git/mod.ts";
 import { fsckRepositories, maintainDatabase } from "../../lib/maintenance/mod.ts";
 import { damageOf } from "../../lib/maintenance/git_fsck.ts";
+import { systemClock } from "../../lib/world/mod.ts";
+import { pretendGit } from "../git/pretend_git.ts";
 import { commitFile, git, newWorkTree } from "../support/git_client.ts";
 import { makeLoose, serve, site, someone } from "./support.ts";
 
@@ -69,6 +72,32 @@ Deno.test("M-31 a damaged repository is found, reported until it is whole again,
     await clock.advance(30 * DAY_MS);
     const again = await fsckRepositories(maintenance, 30 * DAY_MS);
     assert.deepEqual(again.damaged.map(({ identifier }) => identifier), ["rotten"]);
+  }));
+
+Deno.test("M-31 a repository that changes or goes away while it is checked is not taken for damaged", () =>
+  site(async (place) => {
+    const { directory, maintenance, repositories } = place;
+    const work = await newWorkTree(`${directory}/work`);
+    const [first, second, third] = [someone(), someone(), someone()];
+    const changed = await serve(place, first, "changed", work);
+    const gone = await serve(place, second, "gone", work);
+    const headless = await serve(place, third, "headless", work);
+    await Deno.remove(`${headless}/HEAD`);
+    const script = `case "$1" in
+      *changed.git) test -e ${directory}/once && exit 0
+        touch ${directory}/once ${changed}/objects/pack/pack-abc.pack;;
+      *gone.git) mv ${gone} ${directory}/elsewhere;;
+    esac
+    echo "error: packfile is not there" >&2; exit 2`;
+    const git = await createGit({
+      binary: await pretendGit(directory, script),
+      homePath: `${directory}/home`,
+      clock: systemClock,
+      limits: { maxPushBytes: 0 },
+    });
+    const { checked, damaged, failed } = await fsckRepositories({ ...maintenance, git }, 0);
+    assert.deepEqual([checked, damaged.map(({ identifier }) => identifier), failed], [2, ["headless"], 0]);
+    assert.equal((await repositories.list()).length, 2);
   }));
 
 Deno.test("the database is checkpointed at every run, and its pages are read once a week", () =>

@@ -5,7 +5,7 @@ import { fsck, type MaintenanceParts } from "../../maintenance/mod.ts";
 import { systemClock, systemRandom } from "../../world/mod.ts";
 import { commandLog } from "../command_log.ts";
 import { dataPaths } from "../data_paths.ts";
-import { type CommandCall, print } from "../subcommand.ts";
+import { type CommandCall, print, printError } from "../subcommand.ts";
 
 /** What reading needs while a server may be running: nothing is locked and nothing written. */
 export type ReadingParts = Pick<MaintenanceParts, "git" | "repositories" | "clock" | "signal">;
@@ -49,18 +49,25 @@ export async function fsckBeside(
   return await withReading(config, call, signal, async (parts) => {
     const damaged: { npub: string; identifier: string; reason: string }[] = [];
     let checked = 0;
+    let failed = 0;
     for (
       const repository of [...await parts.repositories.list(), ...await parts.repositories.contributions()]
     ) {
-      const verdict = await fsck(parts, repository);
-      if (!verdict) break;
+      if (signal.aborted) break;
+      const { owner, identifier } = repository;
+      const verdict = await fsck(parts, repository).catch((error: Error) => {
+        failed++;
+        printError(`${encodeNpub(owner)}/${identifier} could not be checked: ${error.message}`);
+      });
+      if (!verdict) continue;
       checked++;
       if (verdict.ok) continue;
-      const { owner, identifier } = repository;
       damaged.push({ npub: encodeNpub(owner), identifier, reason: verdict.reason });
     }
-    const ok = damaged.length === 0 && !signal.aborted;
-    const text = `${checked} checked beside the running server, ${damaged.length} damaged`;
+    const ok = damaged.length === 0 && failed === 0 && !signal.aborted;
+    const text = `${checked} checked beside the running server, ${damaged.length} damaged, ` +
+      `${failed} could not be checked`;
+    if (signal.aborted) printError("stopped before the end");
     const lines = damaged.map(({ npub, identifier, reason }) => `  ${npub}/${identifier}: ${reason}`);
     print(
       asJson
