@@ -93,7 +93,7 @@ async function maintain(
   ) {
     return undefined;
   }
-  if (plan !== "none" && !await hasRoom(parts, repository)) return undefined;
+  if (!await hasRoom(parts, repository)) return undefined;
   if (plan === "gather") {
     await markAsWanted(path, before, clock.now());
     await gather(shop);

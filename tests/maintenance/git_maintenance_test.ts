@@ -89,6 +89,8 @@ Deno.test("unreachable objects are kept 14 days from when they are found, whatev
     const end = await markBackup(repositories.root, clock);
     assert.ok((await maintainGit(maintenance)).postponed);
     await end!();
+    const full = { ...maintenance, room: () => Promise.resolve(100) };
+    assert.equal((await maintainGit(full)).pruned, 0, "dropping writes everything else anew");
     const done = repositories.use({ owner: owner.pubkey, identifier: "pruned" });
     let isOver = false;
     const busy = maintainGit(maintenance).finally(() => isOver = true);
