@@ -29,6 +29,9 @@ export interface JobOutcome {
   readonly candidates?: CleanupCandidates;
 }
 
+/** Why git maintenance has to wait. */
+export const BACKUP_RUNS = "a backup is being made";
+
 /** One job. */
 export interface JobRow {
   /** One line for the list of jobs, without full stop. */
@@ -101,9 +104,9 @@ export const JOBS = {
   },
   git_maintenance: {
     summary: "pack repositories that changed, drop what nothing has reached for 14 days",
-    run: async (parts) => {
+    run: async (parts, _settings, onDemand) => {
       const { repacked, pruned, failed, postponed } = await maintainGit(parts);
-      if (postponed) return done("postponed: a backup is being made", []);
+      if (postponed) return { ...done(`not done: ${BACKUP_RUNS}`, []), failures: onDemand ? 1 : 0 };
       return {
         ...done(`${repacked} packed, ${pruned} pruned, ${failed} failed`, [repacked, pruned]),
         failures: failed,

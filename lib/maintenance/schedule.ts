@@ -1,7 +1,15 @@
 import type { CleanupCandidates, RegularJob } from "../observe/mod.ts";
+import { runningBackup } from "../git/mod.ts";
 import type { JobRun } from "../store/mod.ts";
 import { KeyedLock } from "../world/mod.ts";
-import { type JobOutcome, type JobRow, JOBS, type MaintenanceJob, type MaintenanceSettings } from "./jobs.ts";
+import {
+  BACKUP_RUNS,
+  type JobOutcome,
+  type JobRow,
+  JOBS,
+  type MaintenanceJob,
+  type MaintenanceSettings,
+} from "./jobs.ts";
 import type { MaintenanceParts } from "./ports.ts";
 
 const MINUTE_MS = 60_000;
@@ -77,9 +85,15 @@ export class Maintenance {
       everyMs,
       firstMs,
       jitterMs: SETTLE_MS,
-      ...(isHeavy && { hindrance: this.#hindrance }),
+      ...(isHeavy && { retryMs: SETTLE_MS, hindrance: () => this.#obstacle(name) }),
       run: () => isHeavy ? this.#heavy.run(["heavy"], () => this.#run(name)) : this.#run(name),
     }];
+  }
+
+  async #obstacle(name: MaintenanceJob): Promise<string | undefined> {
+    const { repositories, clock } = this.#parts;
+    const isBackup = name === "git_maintenance" && await runningBackup(repositories.root, clock);
+    return isBackup ? BACKUP_RUNS : await this.#hindrance();
   }
 
   /** Runs one job and remembers how it ended; throws when a part of it failed. */

@@ -15,6 +15,8 @@ export interface RegularJob {
   readonly firstMs?: number;
   /** Runs when it is registered, too. */
   readonly atStart?: boolean;
+  /** The wait after a run that was left out, when it is shorter than `everyMs`. */
+  readonly retryMs?: number;
   /** Why a run has to be left out, such as a full disk; undefined when nothing forbids it. */
   readonly hindrance?: () => Promise<string | undefined>;
   /** One run: logs what it changed by itself, and ends soon after `signal` aborted. */
@@ -45,7 +47,7 @@ export class Jobs {
 
   /** Schedules a job; resolves when its run at the start is over, at once when it has none. */
   register(job: RegularJob): Promise<void> {
-    const first = job.atStart ? this.#runOnce(job) : Promise.resolve();
+    const first = job.atStart ? this.#runOnce(job).then(() => {}) : Promise.resolve();
     this.#loops.push(first.then(() => this.#repeat(job)));
     return first;
   }
@@ -60,20 +62,26 @@ export class Jobs {
     let waitMs = job.firstMs ?? job.everyMs;
     while (!signal.aborted) {
       await clock.sleep(waitMs + uniform(random, 0, job.jitterMs ?? 0), signal);
-      waitMs = job.everyMs;
-      if (!signal.aborted) await this.#runOnce(job);
+      if (signal.aborted) return;
+      const isLeftOut = await this.#runOnce(job);
+      waitMs = isLeftOut ? Math.min(job.retryMs ?? Infinity, job.everyMs) : job.everyMs;
     }
   }
 
-  async #runOnce({ name, hindrance, run }: RegularJob): Promise<void> {
+  /** True when the run was left out. */
+  async #runOnce({ name, hindrance, run }: RegularJob): Promise<boolean> {
     const { clock, metrics, log, signal } = this.#parts;
     try {
       const reason = await hindrance?.();
-      if (reason === undefined) return void await runJob(metrics, clock, name, () => run(signal));
-      metrics.skipped(name);
-      log.debug("job left out", { job: name, reason });
+      if (reason !== undefined) {
+        metrics.skipped(name);
+        log.debug("job left out", { job: name, reason });
+        return true;
+      }
+      await runJob(metrics, clock, name, () => run(signal));
     } catch (error) {
       log.error("job failed, its next run tries again", { job: name, error: String(error) });
     }
+    return false;
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isMaintenanceJob, JOBS, Maintenance, runAndRecord } from "../../lib/maintenance/mod.ts";
 import { createMetrics } from "../../lib/observe/mod.ts";
-import { createGit } from "../../lib/git/mod.ts";
+import { createGit, markBackup } from "../../lib/git/mod.ts";
 import { systemClock } from "../../lib/world/mod.ts";
 import { pretendGit } from "../git/pretend_git.ts";
 import { newWorkTree } from "../support/git_client.ts";
@@ -108,10 +108,24 @@ Deno.test("a running server maintains itself, and heavy work waits while the dis
     });
     assert.ok(!await hasRun("git_maintenance") && !await hasRun("git_fsck"));
     obstacle = undefined;
-    await eventually("heavy jobs ran", async () => {
-      await clock.advance(HOUR_MS);
-      return await hasRun("git_maintenance", "git_fsck");
+    const end = await markBackup(maintenance.repositories.root, clock);
+    const since = clock.now();
+    await eventually("a check ran", async () => {
+      await clock.advance(60_000);
+      return await hasRun("git_fsck");
     });
+    assert.ok(clock.now() - since < HOUR_MS, "what was left out is not left out for a day");
+    assert.ok(!await hasRun("git_maintenance"), "a backup is being made");
+    const asked = await runAndRecord(maintenance, "git_maintenance", SETTINGS, true);
+    assert.deepEqual([asked.failures, asked.text], [1, "not done: a backup is being made"]);
+    await end!();
+    await eventually("git maintenance ran", async () => {
+      await clock.advance(60_000);
+      return (await store.jobRuns()).some(({ job, succeededAt }) =>
+        job === "git_maintenance" && succeededAt > 0
+      );
+    });
+    assert.ok(clock.now() - since < 2 * HOUR_MS);
     assert.equal(await running.fsckFailures(), 0);
     stop.abort();
     await jobs.ended();
