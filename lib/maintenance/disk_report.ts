@@ -1,6 +1,15 @@
 import type { RepositoryRef } from "../git/mod.ts";
-import { encodeNpub, KIND, type NostrEvent, parseAnnouncement } from "../nostr/mod.ts";
+import {
+  type Announcement,
+  encodeNpub,
+  KIND,
+  namesInClone,
+  type NostrEvent,
+  parseAnnouncement,
+} from "../nostr/mod.ts";
+import type { CurationRules } from "../policy/mod.ts";
 import type { JobRun, RepositoryNote, WaitingAnnouncement } from "../store/mod.ts";
+import { isHeldHere } from "./empty_scan.ts";
 import { GIT_FSCK } from "./git_fsck.ts";
 import { GIT_MAINTENANCE } from "./git_maintenance.ts";
 import type { MaintenanceParts } from "./ports.ts";
@@ -48,22 +57,21 @@ export interface DiskReport {
 }
 
 /**
- * Adds up what the repositories take and says how they are. Changes nothing.
- *
- * @param isOurs true for clone URLs of this server
+ * Adds up what the repositories take and says how they are. Changes nothing. Rejects when `signal` aborts.
  */
 export async function diskReport(
   parts: Pick<MaintenanceParts, "git" | "repositories" | "clock" | "signal">,
   source: ReportSource,
-  isOurs: (url: string) => boolean,
+  rules: CurationRules,
 ): Promise<DiskReport> {
-  const { repositories, clock } = parts;
-  const announced = await announcements(source, isOurs);
+  const { repositories, clock, signal } = parts;
+  const announced = await announcements(source);
   const waiting = new Set((await source.waitingAnnouncements()).map(keyOf));
   const maintained = await notesOf(source, GIT_MAINTENANCE);
   const checked = await notesOf(source, GIT_FSCK);
   const found: ReportedRepository[] = [];
   for (const repository of [...await repositories.list(), ...await repositories.contributions()]) {
+    if (signal.aborted) throw new Error("stopped before the end");
     const key = keyOf(repository);
     const check = checked.get(key);
     const damage = check && !check.ok ? check.detail : undefined;
@@ -75,7 +83,7 @@ export async function diskReport(
       content: (await contentOf(parts, repository)).content,
       ...(maintained.has(key) && { maintainedAt: maintained.get(key)!.at }),
       ...(check && { checkedAt: check.at }),
-      ...(damage !== undefined && { damage, copies: announced.get(key) ?? [] }),
+      ...(damage !== undefined && { damage, copies: copiesOf(announced.get(key), rules) }),
     });
     announced.delete(key);
   }
@@ -85,26 +93,25 @@ export async function diskReport(
     bytes: found.reduce((sum, { bytes }) => sum + bytes, 0),
     owners: ownersOf(found),
     repositories: found,
-    missing: [...announced.keys()].map((key) => {
-      const [, owner, ...rest] = key.split("/");
-      return { npub: encodeNpub(owner!), identifier: rest.join("/") };
-    }),
+    missing: [...announced.values()].filter((announcement) => isHeldHere(announcement, rules))
+      .map(({ owner, identifier }) => ({ npub: encodeNpub(owner), identifier })),
     jobs: await source.jobRuns(),
   };
 }
 
-/** Clone URLs on other servers of every served announcement, by repository. */
-async function announcements(
-  source: ReportSource,
-  isOurs: (url: string) => boolean,
-): Promise<Map<string, readonly string[]>> {
-  const found = new Map<string, readonly string[]>();
+/** Every served announcement, by repository. */
+async function announcements(source: ReportSource): Promise<Map<string, Announcement>> {
+  const found = new Map<string, Announcement>();
   for await (const event of source.eventsOfKinds([KIND.announcement])) {
     const parsed = parseAnnouncement(event);
-    if (!parsed.ok) continue;
-    found.set(keyOf(parsed.announcement), parsed.announcement.cloneUrls.filter((url) => !isOurs(url)));
+    if (parsed.ok) found.set(keyOf(parsed.announcement), parsed.announcement);
   }
   return found;
+}
+
+/** Clone URLs on other servers. */
+function copiesOf(announcement: Announcement | undefined, { domain }: CurationRules): readonly string[] {
+  return (announcement?.cloneUrls ?? []).filter((url) => !namesInClone([url], domain));
 }
 
 async function notesOf(source: ReportSource, job: string): Promise<ReadonlyMap<string, RepositoryNote>> {

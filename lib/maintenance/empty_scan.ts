@@ -1,9 +1,10 @@
 import type { RepositoryRef } from "../git/mod.ts";
 import type { CleanupCandidates } from "../observe/mod.ts";
-import { KIND, parseAnnouncement } from "../nostr/mod.ts";
+import { type Announcement, KIND, parseAnnouncement } from "../nostr/mod.ts";
 import {
   Authority,
   classifyAnnouncement,
+  type CurationRules,
   type IdentifierView,
   servedAnnouncement,
   viewOf,
@@ -95,11 +96,14 @@ export async function examine(
   return { scan, repository, content: finding.content, events, ...verdict };
 }
 
-/** Announcements that are only here because of the maintainer exception have no repository by design. */
 function isExpectedHere({ rules }: MaintenanceParts, view: IdentifierView, owner: string): boolean {
   const served = servedAnnouncement(view, owner);
-  if (!served?.hosted) return false;
-  const { route } = classifyAnnouncement(served.announcement, rules);
+  return served?.hosted === true && isHeldHere(served.announcement, rules);
+}
+
+/** False for announcements that are only here because of the maintainer exception: they have no repository by design. */
+export function isHeldHere(announcement: Announcement, rules: CurationRules): boolean {
+  const { route } = classifyAnnouncement(announcement, rules);
   return route === "host" || route === "archive";
 }
 

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { createGit } from "../../lib/git/mod.ts";
-import { fsckRepositories, maintainDatabase } from "../../lib/maintenance/mod.ts";
+import { diskReport, fsckRepositories, maintainDatabase } from "../../lib/maintenance/mod.ts";
 import { damageOf } from "../../lib/maintenance/git_fsck.ts";
+import { encodeNpub } from "../../lib/nostr/mod.ts";
 import { systemClock } from "../../lib/world/mod.ts";
 import { pretendGit } from "../git/pretend_git.ts";
 import { commitFile, git, newWorkTree } from "../support/git_client.ts";
+import { announce } from "../support/keys.ts";
 import { makeLoose, serve, site, someone } from "./support.ts";
 
 const DAY_MS = 86_400_000;
@@ -98,6 +100,25 @@ Deno.test("M-31 a repository that changes or goes away while it is checked is no
     const { checked, damaged, failed } = await fsckRepositories({ ...maintenance, git }, 0);
     assert.deepEqual([checked, damaged.map(({ identifier }) => identifier), failed], [2, ["headless"], 0]);
     assert.equal((await repositories.list()).length, 2);
+  }));
+
+Deno.test("a report lists as missing what belongs here, and ends when it is told to", () =>
+  site(async (place) => {
+    const { directory, maintenance, store, rules, submit, stop } = place;
+    const [owner, maintainer] = [someone(), someone()];
+    const work = await newWorkTree(`${directory}/work`);
+    const path = await serve(place, owner, "lost", work, [["maintainers", maintainer.pubkey]]);
+    // Accepted as a maintainer's; it lists another server.
+    const elsewhere = announce(maintainer, "lost", { domain: "other.example" });
+    await submit(elsewhere);
+    assert.ok(await store.has(elsewhere.id));
+    await Deno.remove(path, { recursive: true });
+    assert.deepEqual((await diskReport(maintenance, store, rules)).missing, [
+      { npub: encodeNpub(owner.pubkey), identifier: "lost" },
+    ]);
+    await serve(place, someone(), "other", work);
+    stop.abort();
+    await assert.rejects(diskReport(maintenance, store, rules), /stopped before the end/);
   }));
 
 Deno.test("the database is checkpointed at every run, and its pages are read once a week", () =>

@@ -1,6 +1,5 @@
 import type { Config } from "../../config/mod.ts";
 import { type DiskReport, diskReport, type ReportedRepository } from "../../maintenance/mod.ts";
-import { namesInClone } from "../../nostr/mod.ts";
 import { curationRules } from "../../policy/mod.ts";
 import { StoredData } from "../../store/mod.ts";
 import { systemClock } from "../../world/mod.ts";
@@ -21,10 +20,9 @@ export async function printReport(
 ): Promise<number> {
   const { database } = dataPaths(config, call.input.cwd);
   const data = await StoredData.open({ ...database, clock: systemClock, log: commandLog() });
-  const { domain } = curationRules(config);
-  const isOurs = (url: string) => namesInClone([url], domain);
   try {
-    const report = await withReading(config, call, signal, (parts) => diskReport(parts, data, isOurs));
+    const rules = curationRules(config);
+    const report = await withReading(config, call, signal, (parts) => diskReport(parts, data, rules));
     print(asJson ? JSON.stringify(report) : reportText(report));
     return report.repositories.some(({ damage }) => damage !== undefined) ? 1 : 0;
   } finally {
