@@ -170,7 +170,11 @@ export const databaseUrl: Kind<string> = {
   ...DATABASE_URL,
   parse: (value, option) => {
     const parsed = DATABASE_URL.parse(value, option);
-    if (!parsed.ok || parsed.value.startsWith("file:")) return parsed;
+    if (!parsed.ok) {
+      const expected = DATABASE_URL.form.replace(/ URL$/, "");
+      return { ok: false, problems: [`invalid value for ${option}: expected a URL with scheme ${expected}`] };
+    }
+    if (parsed.value.startsWith("file:")) return parsed;
     const { username, password, search, hash } = new URL(parsed.value);
     if (username + password + search + hash === "") return parsed;
     const problem = `invalid value for ${option}: a server's URL has no user, query or fragment here; ` +
@@ -208,13 +212,17 @@ export const secretKey: Kind<Secret> = {
   },
 };
 
-/** A secret text. */
+/** A secret for an HTTP header: libraries quote a value that does not fit into one in their errors. */
 export const secretText: Kind<Secret> = {
   valueName: "TOKEN",
   form: "secret text",
   empty: "unset",
   isSecret: true,
-  parse: (value) => valid(new Secret(value)),
+  parse: (value, option) => {
+    const word = value.trim();
+    if (/^[\x21-\x7e]+$/.test(word)) return valid(new Secret(word));
+    return { ok: false, problems: [`invalid value for ${option}: expected ASCII characters without blanks`] };
+  },
   show: () => "set",
 };
 

@@ -57,7 +57,7 @@ Deno.test("C-14 R-51 an archive whitelist makes the server read-only unless said
   assert.deepEqual(await exclusions(open), []);
 });
 
-Deno.test("a database is a file or a server; its URL has no room for secrets, and repeats none", async () => {
+Deno.test("C-22 a database is a file or a server; its URL has no room for secrets, and repeats none", async () => {
   const judged = async (NGIT_DATABASE_URL: string, more: Record<string, string> = {}) =>
     (await loadValid({ env: { NGIT_DATABASE_URL, ...more } })).warnings;
   const token = { NGIT_DATABASE_AUTH_TOKEN: "hidden" };
@@ -79,6 +79,17 @@ Deno.test("a database is a file or a server; its URL has no room for secrets, an
   ) {
     const { stderr } = await loadInvalid({ env: { NGIT_DATABASE_URL: secret } });
     assert.match(stderr, /its token belongs into NGIT_DATABASE_AUTH_TOKEN/);
+    assert.doesNotMatch(stderr, /hidden/);
+  }
+  const wrong: readonly Record<string, string>[] = [
+    { NGIT_DATABASE_URL: "wss://db.example?authToken=hidden" },
+    { NGIT_DATABASE_URL: "db.example?authToken=hidden" },
+    { NGIT_DATABASE_AUTH_TOKEN: "hidden\nhidden" },
+    { NGIT_DATABASE_AUTH_TOKEN: "hidden\u2603" },
+  ];
+  for (const env of wrong) {
+    const { stderr } = await loadInvalid({ env });
+    assert.match(stderr, /^error: invalid value for NGIT_DATABASE_\w+: expected .*\(from env\)$/);
     assert.doesNotMatch(stderr, /hidden/);
   }
 });
