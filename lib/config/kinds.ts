@@ -3,7 +3,7 @@ import { encodeNpub, parsePubkey } from "../nostr/mod.ts";
 import { type LogFilter, parseLogFilter } from "../observe/mod.ts";
 import { parseDomain } from "./domain.ts";
 import type { Kind, ParsedValue } from "./option.ts";
-import { Secret, shortNpub, shown } from "./redact.ts";
+import { Secret, shortNpub, shown, withoutUserInfo } from "./redact.ts";
 import { pubkeyOfSecret, readSecretKey } from "./secret_key.ts";
 
 /** An address to listen on; `hostname` is an IP address without brackets. */
@@ -157,7 +157,8 @@ export function url(schemes: readonly string[]): Kind<string> {
       const scheme = URL.canParse(word) ? new URL(word).protocol.slice(0, -1) : "";
       // "https:host" parses as well, but nobody means it.
       const isUrl = schemes.includes(scheme) && (scheme === "file" || word.includes("://"));
-      return isUrl ? valid(word) : invalid(value, option, `expected a URL with scheme ${schemes.join(", ")}`);
+      if (isUrl) return valid(word);
+      return invalid(withoutUserInfo(word), option, `expected a URL with scheme ${schemes.join(", ")}`);
     },
     show: shown,
   };

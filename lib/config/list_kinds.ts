@@ -8,7 +8,7 @@ import {
 } from "./curation_entries.ts";
 import { parseDomain } from "./domain.ts";
 import type { Kind } from "./option.ts";
-import { shown } from "./redact.ts";
+import { shown, withoutUserInfo } from "./redact.ts";
 
 /** Most items of one list; a longer one belongs in another tool than an environment variable. */
 const MAX_ITEMS = 100_000;
@@ -124,7 +124,10 @@ export function ranges(words: readonly RangeWord[]): Kind<readonly AddressRange[
 /** WebSocket URLs of relays; without a scheme `wss://` is assumed, `http(s)` becomes `ws(s)`. */
 export const relayUrls: Kind<readonly string[]> = list("URLS", "list of ws or wss URLs", (item) => {
   const full = item.includes("://") ? item : `wss://${item}`;
-  const problem = (text: string) => ({ ok: false as const, problem: `invalid entry '${item}': ${text}` });
+  const problem = (text: string) => ({
+    ok: false as const,
+    problem: `invalid entry '${withoutUserInfo(item)}': ${text}`,
+  });
   if (!URL.canParse(full)) return problem("expected a ws or wss URL");
   const url = new URL(full.replace(/^http(s?):\/\//i, "ws$1://"));
   if (url.protocol !== "ws:" && url.protocol !== "wss:") return problem("expected a ws or wss URL");

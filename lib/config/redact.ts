@@ -39,6 +39,11 @@ export function shown(value: string): string {
   return safe.length <= MAX_SHOWN ? safe : safe.slice(0, MAX_SHOWN) + "...";
 }
 
+/** What was meant as a URL, without anything before its last `@`: what breaks a URL may stand within its password. */
+export function withoutUserInfo(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@");
+}
+
 /** An npub short enough for a table: `npub1abc…wxyz`. */
 export function shortNpub(npub: string): string {
   return `${npub.slice(0, 8)}…${npub.slice(-4)}`;
