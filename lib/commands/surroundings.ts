@@ -1,8 +1,10 @@
-import { type ConfigInput, READABLE_VARIABLES } from "../config/mod.ts";
+import { type ConfigInput, MAX_DOTENV_BYTES, READABLE_VARIABLES } from "../config/mod.ts";
+import { readSmallFile } from "../world/mod.ts";
 
 /** Where this process gets its configuration from. */
 export function surroundings(args: readonly string[]): ConfigInput {
-  return { args, env: environment(), readTextFile: (path) => Deno.readTextFile(path), cwd: Deno.cwd() };
+  const readTextFile = (path: string) => readSmallFile(path, MAX_DOTENV_BYTES);
+  return { args, env: environment(), readTextFile, cwd: Deno.cwd() };
 }
 
 /** The whole environment; without permission to list it, the variables that mean something here. */

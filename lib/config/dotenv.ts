@@ -27,6 +27,8 @@ const MAX_FAULTS = 20;
 
 /** Longest accepted file, in characters. */
 export const MAX_DOTENV_LENGTH = 1024 * 1024;
+/** The same in bytes, for whoever reads the file. */
+export const MAX_DOTENV_BYTES = 4 * MAX_DOTENV_LENGTH;
 /** Bound of all values together after expansion, in characters: references can double a value per line. */
 const MAX_EXPANDED = 2 * MAX_DOTENV_LENGTH;
 

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { UnsuitableFile } from "../world/mod.ts";
 import { parseDotenv } from "./dotenv.ts";
 import { ENV_FILE_VARIABLE, LEGACY_NAMES, legacyName } from "./legacy.ts";
 import { isOptionName, OPTION_NAMES } from "./options.ts";
@@ -86,7 +87,9 @@ async function readEnvFile(
   } catch (error) {
     // Only the default file may be absent: a named one was meant to be read.
     if (error instanceof Deno.errors.NotFound && named === undefined) return { path: undefined, entries: [] };
-    return fail(`cannot read ${shown(path)}: ${error instanceof Error ? error.name : "unknown error"}`);
+    const unsuitable = error instanceof UnsuitableFile ? error.message : undefined;
+    const cause = unsuitable ?? (error instanceof Error ? error.name : "unknown error");
+    return fail(`cannot read ${shown(path)}: ${cause}`);
   }
   const parsed = parseDotenv(text, input.env);
   for (const { line, problem } of parsed.faults) fail(`${shown(name)}:${line}: ${problem}`);

@@ -14,6 +14,7 @@ export {
 } from "./config.ts";
 export type { AuthorEntry, CurationEntry } from "./curation_entries.ts";
 export { defaultEnvText } from "./default_env.ts";
+export { MAX_DOTENV_BYTES } from "./dotenv.ts";
 export { helpText } from "./help.ts";
 export { type BindAddress, formatAddress } from "./kinds.ts";
 export {

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { nsecEncode } from "nostr-tools/nip19";
 import { encodeNpub } from "../nostr/mod.ts";
-import { type Random, randomHex } from "../world/mod.ts";
+import { type Random, randomHex, readSmallFile, UnsuitableFile } from "../world/mod.ts";
 import type { Config } from "./config.ts";
 import { isSecretKey, pubkeyOfSecret, readSecretKey } from "./secret_key.ts";
 
@@ -82,7 +82,8 @@ async function readKeyFile(path: string, mustExist: boolean): Promise<FoundRelay
   let info: Deno.FileInfo;
   try {
     info = await Deno.stat(path);
-    text = info.size <= MAX_KEY_FILE_BYTES ? await Deno.readTextFile(path) : "";
+    const isTooLarge = info.isFile && info.size > MAX_KEY_FILE_BYTES;
+    text = isTooLarge ? "" : await readSmallFile(path, MAX_KEY_FILE_BYTES);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound && !mustExist) {
       return { ok: true, key: undefined, warnings: [] };
@@ -90,7 +91,11 @@ async function readKeyFile(path: string, mustExist: boolean): Promise<FoundRelay
     return {
       ok: false,
       problem: `Failed to read relay owner key file ${path}: ${
-        error instanceof Error ? error.name : "unknown error"
+        error instanceof UnsuitableFile
+          ? error.message
+          : error instanceof Error
+          ? error.name
+          : "unknown error"
       }`,
     };
   }

@@ -6,3 +6,4 @@ export * from "./keyed_lock.ts";
 export type * from "./network.ts";
 export * from "./random.ts";
 export * from "./service_manager.ts";
+export * from "./small_file.ts";

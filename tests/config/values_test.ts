@@ -95,7 +95,9 @@ Deno.test("C-22 a database is a file or a server; its URL has no room for secret
 });
 
 Deno.test("C-22 the user of a URL that is refused is not repeated, wherever its scheme and its faults are", async () => {
-  for (const url of ["user:hidden@relay.example", "wss://user:hid/den@relay.example", "ftp://u:hidden@a/b@c"]) {
+  for (
+    const url of ["user:hidden@relay.example", "wss://user:hid/den@relay.example", "ftp://u:hidden@a/b@c"]
+  ) {
     for (const option of ["NGIT_SYNC_BOOTSTRAP_RELAY_URL", "NGIT_RELAY_ICON_URL"]) {
       const { stderr } = await loadInvalid({ env: { [option]: url } });
       assert.doesNotMatch(stderr, /user:|hid|den@/, url);
