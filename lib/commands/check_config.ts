@@ -134,16 +134,13 @@ function findings(
 async function machineResults(subject: Subject): Promise<readonly CheckResult[]> {
   const { input, examination: { values }, gitPath, relayPath, runningPid, allowRunning } = subject;
   const paths = [gitPath, relayPath].filter((path) => path !== undefined);
-  const database = await databaseResults(subject);
+  // Both may have to be waited for.
+  const [database, git] = await Promise.all([databaseResults(subject), gitResult(subject)]);
   return [
     ...await keyResults(subject),
     ...await directoryResults("git-data-path", "NGIT_GIT_DATA_PATH", gitPath),
     ...await directoryResults("relay-data-path", "NGIT_RELAY_DATA_PATH", relayPath),
-    values.gitBinary === undefined ? resultsOf("git").skip("NGIT_GIT_BINARY is not valid") : await checkGit({
-      binary: values.gitBinary.includes("/") ? resolve(input.cwd, values.gitBinary) : values.gitBinary,
-      searchPath: input.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
-      clock: input.clock,
-    }),
+    git,
     values.bindAddress
       ? checkPort(values.bindAddress, runningPid, allowRunning)
       : resultsOf("port").skip("NGIT_BIND_ADDRESS is not valid"),
@@ -160,6 +157,15 @@ async function machineResults(subject: Subject): Promise<readonly CheckResult[]>
     ...await permissionResults(subject),
     await checkLimits(values.maxConnections),
   ];
+}
+
+async function gitResult({ input, examination: { values: { gitBinary } } }: Subject): Promise<CheckResult> {
+  if (gitBinary === undefined) return resultsOf("git").skip("NGIT_GIT_BINARY is not valid");
+  return await checkGit({
+    binary: gitBinary.includes("/") ? resolve(input.cwd, gitBinary) : gitBinary,
+    searchPath: input.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    clock: input.clock,
+  });
 }
 
 function databaseFiles({ input, examination: { values }, relayPath }: Subject): readonly string[] {

@@ -49,6 +49,10 @@ export interface Git {
 
 /** Oldest git that knows everything we rely on. */
 const MINIMUM_VERSION = [2, 34] as const;
+/** Longest time to tell a version. */
+const VERSION_TIMEOUT_MS = 10_000;
+/** The same for a check, which has to end within 10 s although ending such a git (TERM, KILL) takes 5 s more. */
+const INSPECTION_TIMEOUT_MS = 4_000;
 const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin";
 const DEFAULT_MAX_OUTPUT_BYTES = 64 << 20;
 
@@ -84,7 +88,7 @@ export async function createGit(options: GitOptions): Promise<Git> {
     { major: 0, minor: 0, text: "" },
     () => [],
   );
-  const version = await gitVersion(bare);
+  const version = await gitVersion(bare, VERSION_TIMEOUT_MS);
   const settings = () => gitSettings(version, options.limits.maxPushBytes);
   return new GitRunner(program, searchPath, homePath, options.clock, version, settings);
 }
@@ -111,12 +115,15 @@ export async function inspectGit(
   const program = { git: path, setsid: undefined, nice: undefined };
   const unknown = { major: 0, minor: 0, text: "" };
   const runner = new GitRunner(program, searchPath, "/", options.clock, unknown, () => []);
-  return { path, version: await gitVersion(runner) };
+  return { path, version: await gitVersion(runner, INSPECTION_TIMEOUT_MS) };
 }
 
-/** Asks git for its version. Rejects when it is not git or older than 2.34. */
-export async function gitVersion(git: Pick<Git, "run">): Promise<GitVersion> {
-  const result = await git.run(["version"], { timeoutMs: 10_000 });
+/** Asks git for its version. Rejects when it is not git, does not answer in time or is older than 2.34. */
+async function gitVersion(git: Pick<Git, "run">, timeoutMs: number): Promise<GitVersion> {
+  const result = await git.run(["version"], { timeoutMs });
+  if (result.stopped === "timeout") {
+    throw new Error(`git did not tell its version within ${timeoutMs / 1000} s`);
+  }
   const version = parseGitVersion(new TextDecoder().decode(result.stdout));
   if (result.code !== 0 || !version) throw new Error("git could not be run: check the git binary setting");
   if (!isAtLeast(version, ...MINIMUM_VERSION)) {

@@ -8,7 +8,6 @@ export {
   type GitOptions,
   type GitResult,
   type GitRunOptions,
-  gitVersion,
   inspectGit,
   locateGit,
 } from "./git.ts";

@@ -242,3 +242,35 @@ Deno.test("--check-config shows effective values with their sources, and files o
     assert.match(lines(report, "state-files").join(), /warn .*purgatory-state\.json .* will be imported/);
   });
 });
+
+Deno.test("--check-config asks a git that hangs and a database server that is slow at the same time, and gives both up", async () => {
+  await inDirectory(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/git`, "#!/bin/sh\ntrap '' TERM\nsleep 60 & wait; sleep 60\n", {
+      mode: 0o755,
+    });
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async () => {
+      await systemClock.sleep(10);
+      return new Response("{", { status: 500 });
+    });
+    const pending = new Set<number>();
+    const together: number[][] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep: async (ms, signal) => {
+        pending.add(ms);
+        together.push([...pending]);
+        await systemClock.sleep(ms / 10, signal);
+        pending.delete(ms);
+      },
+    };
+    const url = `http://127.0.0.1:${server.addr.port}`;
+    const report = await check(cwd, ["--git-binary=./git", `--database-url=${url}`], { clock });
+    await server.shutdown();
+    assert.match(lines(report, "git").join(), /git FAIL git did not tell its version within 4 s/);
+    assert.match(lines(report, "database").join(), /database FAIL cannot open database/);
+    assert.ok(
+      together.some((lengths) => lengths.includes(4_000) && lengths.includes(8_000)),
+      String(together),
+    );
+  });
+});
