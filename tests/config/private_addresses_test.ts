@@ -48,13 +48,15 @@ Deno.test("C-45 the old name alone allows private addresses to relays and git ho
   }
 });
 
-Deno.test("aliases, the private address switch and the naughty list take effect without a warning", async () => {
+Deno.test("aliases, the private address switch, the naughty list and the pace per git host take effect without a warning", async () => {
   const loaded = await load({
     env: {
       NGIT_DOMAIN: "git.example",
       NGIT_DOMAIN_ALIASES: "other.example,Third.example:8443",
       NGIT_ALLOW_PRIVATE_ADDRESSES: "false",
       NGIT_NAUGHTY_LIST_EXPIRATION_HOURS: "0",
+      NGIT_SYNC_GIT_MAX_CONCURRENT_PER_HOST: "1",
+      NGIT_SYNC_GIT_MAX_PER_MINUTE_PER_HOST: "2",
     },
   });
   assert.ok(loaded.ok);
