@@ -123,7 +123,9 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     get abuseThreshold() {
       return config.metricsConnectionPerIpAbuseThreshold;
     },
-    logIp: config.logIp,
+    get logIp() {
+      return config.logIp;
+    },
     log: log.target("http"),
   });
   const store = await openStore({

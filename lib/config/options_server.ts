@@ -166,6 +166,7 @@ export const METRICS_OPTIONS = {
   NGIT_LOG_IP: metrics.withDefault(kinds.oneOf(["none", "truncated", "full"]), {
     default: "truncated",
     help: "How client addresses appear in the log",
+    reloadable: true,
   }),
 };
 

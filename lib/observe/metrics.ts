@@ -70,7 +70,7 @@ export interface MetricsOptions {
   readonly topRepos: number;
   /** Simultaneous WebSockets of one client that get it flagged; 0 flags nobody. May change. */
   readonly abuseThreshold: number;
-  /** How the address of a flagged client appears in the log; `truncated` unless given. */
+  /** How the address of a flagged client appears in the log; `truncated` unless given. May change. */
   readonly logIp?: AddressDisplay;
   readonly log: Logger;
 }
@@ -111,7 +111,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const families = createFamilies();
   const connections = new ConnectionTracker({
     abuseThreshold: () => options.abuseThreshold,
-    display: options.logIp ?? "truncated",
+    display: () => options.logIp ?? "truncated",
     log,
   });
   const subscriptions = { open: 0 };

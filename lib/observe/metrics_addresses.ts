@@ -9,7 +9,7 @@ export type AddressDisplay = "none" | "truncated" | "full";
 export interface ConnectionTrackerOptions {
   /** Simultaneous connections that get an address flagged; 0 flags nobody. */
   readonly abuseThreshold: () => number;
-  readonly display: AddressDisplay;
+  readonly display: () => AddressDisplay;
   readonly log: Logger;
 }
 
@@ -54,13 +54,13 @@ export class ConnectionTracker {
     if (!client) this.#clients.set(key, client = { open: 0, flagged: false });
     client.open++;
     this.#active++;
-    const { display, log } = this.#options;
+    const { log } = this.#options;
     const abuseThreshold = this.#options.abuseThreshold();
     if (abuseThreshold === 0 || client.flagged || client.open < abuseThreshold) return;
     client.flagged = true;
     this.#flagged++;
     log.warn("Potential abuse detected: IP exceeded connection threshold", {
-      ip: shownAddress(remoteAddress, display),
+      ip: shownAddress(remoteAddress, this.#options.display()),
       threshold: abuseThreshold,
     });
   }

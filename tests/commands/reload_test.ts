@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { announce, newSigner } from "../support/keys.ts";
+import { RelayClient } from "../support/relay_client.ts";
 import type { ServerProcess } from "../support/server_process.ts";
 import { eventually } from "../support/temp.ts";
 import { withServer } from "./reload_support.ts";
@@ -159,6 +160,10 @@ Deno.test("C-42 limits, NIP-11 texts, log level, proxies and readers of metrics 
       [1, 2].map((number) => client.publish(signer.sign({ kind: 10317, content: String(number) }))),
     );
     assert.ok(answers.some(({ message }) => message.startsWith("rate-limited")), JSON.stringify(answers));
+
+    await reload(["NGIT_LOG_IP=full", "NGIT_METRICS_CONNECTION_PER_IP_ABUSE_THRESHOLD=1"]);
+    await (await RelayClient.connect(server.wsUrl)).close();
+    await eventually("it is flagged", () => /Potential abuse.*"ip":"127\.0\.0\.1"/.test(server.log));
   }));
 
 Deno.test("C-42 two signals at once and one that finds no .env file leave a server that runs", () =>

@@ -64,6 +64,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   NGIT_METRICS_TOP_N_REPOS: "3",
   NGIT_METRICS_ALLOW_FROM: "none",
   NGIT_LOG_LEVEL: "git=debug",
+  NGIT_LOG_IP: "none",
   NGIT_MAX_CONNECTIONS: "7",
   NGIT_MAX_CONNECTIONS_PER_IP: "7",
   NGIT_MAX_SUBSCRIPTIONS: "7",
