@@ -105,8 +105,11 @@ export function formatProblems(problems: readonly Problem[]): string {
   return problems.map((problem) => `error: ${formatProblem(problem)}`).join("\n");
 }
 
-/** Reads the configuration as {@link loadConfig} does and tells everything found on the way. */
-export async function examineConfig(input: ConfigInput): Promise<Examination> {
+/**
+ * Reads the configuration as {@link loadConfig} does and tells everything found on the way. A server that
+ * runs reads lists as strictly as it was started with: `lenientLists`.
+ */
+export async function examineConfig(input: ConfigInput, lenientLists?: boolean): Promise<Examination> {
   const command = parseCommandLine(input.args);
   const hasFlags = "flags" in command;
   const resolution = await resolveOptions({
@@ -115,7 +118,7 @@ export async function examineConfig(input: ConfigInput): Promise<Examination> {
     env: input.env,
     readTextFile: input.readTextFile,
     cwd: input.cwd,
-  });
+  }, lenientLists);
   const judged = judgeResolution(resolution, input.cwd, hasFlags ? command.problems : []);
   return {
     ...judged,

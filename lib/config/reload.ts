@@ -39,7 +39,7 @@ export type ReloadedConfig =
  * about is refused, not half applied.
  */
 export async function reloadConfig(running: RunningConfig, input: ConfigInput): Promise<ReloadedConfig> {
-  const fresh = await examineConfig(input);
+  const fresh = await examineConfig(input, running.config.lenientLists);
   const missing = missingEnvFile(running.resolution, fresh.resolution);
   if (missing) return { ok: false, problems: [missing] };
   if (!fresh.config) return { ok: false, problems: fresh.problems };

@@ -23,15 +23,15 @@ export interface Resolution {
   readonly envFile: string | undefined;
 }
 
-/** Reads every option from the highest layer that sets it. */
-export async function resolveOptions(input: LayerInput): Promise<Resolution> {
+/** Reads every option from the highest layer that sets it; `lenientLists` stands in for the option that decides it. */
+export async function resolveOptions(input: LayerInput, lenientLists?: boolean): Promise<Resolution> {
   const { layers, envFile, ...found } = await readLayers(input);
   const problems = [...found.problems];
   const notices = [...found.notices];
   const origins = new Map<OptionName, Origin>();
   const values = new Map<string, unknown>();
   const legacy = readLegacy(layers, notices);
-  const lenient = isBool(textFor("NGIT_LENIENT_LISTS", layers)?.text ?? "", true);
+  const lenient = lenientLists ?? isBool(textFor("NGIT_LENIENT_LISTS", layers)?.text ?? "", true);
   for (const name of OPTION_NAMES) {
     const row = optionRow(name);
     const given = textFor(name, layers) ?? legacy.get(name) ?? { text: row.default, ...DEFAULT };

@@ -132,6 +132,19 @@ Deno.test("C-42 one wrong value rejects the whole reload with every problem", as
   }
 });
 
+Deno.test("C-42 C-15 lists are read as strictly as at start, whatever a reload says about lenience", async () => {
+  const list = `NGIT_REPOSITORY_WHITELIST=npub1invalid,a`;
+  const refused = await reload("", `NGIT_LENIENT_LISTS=true\n${list}`);
+  assert.ok(!refused.ok);
+  assert.match(formatProblems(refused.problems), /Invalid npub in whitelist entry 'npub1invalid'/);
+  const { running, changes } = applied(await reload("NGIT_LENIENT_LISTS=true", list));
+  assert.deepEqual(running.config.repositoryWhitelist.map(({ text }) => text), ["a"]);
+  assert.deepEqual(changes.map(({ name, applied }) => [name, applied]), [
+    ["NGIT_REPOSITORY_WHITELIST", true],
+    ["NGIT_LENIENT_LISTS", false],
+  ]);
+});
+
 Deno.test("C-42 a change that is valid only together with options read at start is refused whole", async () => {
   const refused = await reload(
     "NGIT_ARCHIVE_WHITELIST=one",
