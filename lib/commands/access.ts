@@ -64,10 +64,7 @@ export async function neededAccess(input: AccessInput): Promise<NeededAccess> {
     { name: "write", values: withoutInner([...owned, ...keyDirectory]) },
     { name: "run", values: git.run },
     { name: "env", values: ["NGIT_*", ...LIBRARY_VARIABLES, ...SYSTEM_VARIABLES] },
-    {
-      name: "sys",
-      values: [...(loadsLibrary ? DRIVER_SYS : []), "uid", ...(values.minFreeDiskMb === 0 ? [] : ["statfs"])],
-    },
+    { name: "sys", values: sysOf(values, loadsLibrary) },
     { name: "ffi", values: await librariesOf(input, loadsLibrary) },
   ];
   return { grants, deniedNet: deniedNet(input.examination) };
@@ -81,6 +78,19 @@ async function librariesOf(
   if (loadsLibrary && nativeModule === undefined) return undefined;
   const cLibrary = env["NOTIFY_SOCKET"] === undefined ? undefined : await cLibraryPath();
   return [loadsLibrary ? nativeModule : undefined, cLibrary].filter((path) => path !== undefined);
+}
+
+/** The interfaces are this server's own addresses when it listens on all of them. */
+function sysOf(values: Partial<OptionValues>, loadsLibrary: boolean): readonly string[] {
+  const listensOnAll = ["0.0.0.0", "::"].includes(values.bindAddress?.hostname ?? "");
+  return [
+    ...new Set([
+      ...(loadsLibrary ? DRIVER_SYS : []),
+      ...(listensOnAll ? ["networkInterfaces"] : []),
+      "uid",
+      ...(values.minFreeDiskMb === 0 ? [] : ["statfs"]),
+    ]),
+  ];
 }
 
 /** What it listens on, and its database server. */

@@ -84,6 +84,12 @@ Deno.test("C-41 what is printed follows the configuration", () =>
       [["--relay-owner-nsec-file=/k/key"], {}, /--allow-read=[^ ]*,\/k\/key[, ]/, /--allow-write=[^ ]*\/k/],
       [[], {}, new RegExp(`--allow-write=${cwd} .*|still to be made`), /--allow-write=[^ ]*data/],
       [[], { ...key, NOTIFY_SOCKET: "/run/n" }, /--allow-ffi=[^ ]*libsql[^ ]*,\/[^ ]*libc/, /\\0/],
+      [
+        ["--database-url=http://db.example", "--bind-address=0.0.0.0:7334", "--domain=git.example.org"],
+        key,
+        /--allow-sys=networkInterfaces,uid,statfs /,
+        /libsql/,
+      ],
       [["--max-subscriptions=0"], key, /^error: invalid value '0'/, /deno run/],
     ];
     for (const [args, env, expected, absent] of table) {
