@@ -11,14 +11,15 @@ async function* chunks(text: string | Uint8Array, size: number): AsyncGenerator<
   for (let at = 0; at < bytes.length; at += size) yield await Promise.resolve(bytes.slice(at, at + size));
 }
 
-/** Everything a spool gives out, in order, each marked done. */
+/** Everything a spool gives out, in order, each settled. */
 function drain(spool: Spool, most = Infinity): number[] {
   const kinds: number[] = [];
   for (const rank of RANKS) {
-    for (let [next] = spool.next(rank, 1); next && kinds.length < most; [next] = spool.next(rank, 1)) {
+    for (const [next] of spool.open(rank, 1)) {
+      if (!next || kinds.length === most) break;
       const { kind, created_at } = JSON.parse(next.text);
       kinds.push(kind * 1_000 + created_at % 1_000);
-      spool.done(next);
+      spool.settle([next.number]);
     }
   }
   return kinds;
@@ -52,12 +53,23 @@ Deno.test("M-37 the order of an import: announcements, states, deletions, the re
     const first = drain(spool, 4);
     spool.close();
     const again = new Spool(`${directory}/spool.db`);
-    assert.deepEqual([again.source, again.count, again.doneCount], ["here", 9, 4]);
+    assert.deepEqual([again.source, again.count, again.settledCount], ["here", 9, 4]);
     const sorted = (kinds: number[]) => kinds.map((kind, at) => at < 6 ? kind : kind % 1_000);
     assert.deepEqual(sorted([...first, ...drain(again)]), sorted(expected));
     again.clear();
     assert.deepEqual([again.source, again.count], [undefined, 0]);
     again.close();
+  }));
+
+Deno.test("M-37 an altered copy of an event does not hide the true one", () =>
+  withTempDirectory((directory) => {
+    const spool = new Spool(`${directory}/spool.db`);
+    const truth = event({ kind: 1621, content: "as signed" });
+    assert.equal(spool.add(JSON.stringify({ ...truth, content: "altered" })), "added");
+    assert.equal(spool.add(JSON.stringify(truth)), "added");
+    assert.equal(spool.add(JSON.stringify({ ...truth, relay: "extra", id: truth.id })), "repeated");
+    spool.close();
+    return Promise.resolve();
   }));
 
 Deno.test("lines are bounded, may end anywhere, and have to be UTF-8", async () => {

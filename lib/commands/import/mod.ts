@@ -102,7 +102,7 @@ async function fill(
   const name = source.kind === "file" ? await fileSource(source.path) : undefined;
   if (name !== undefined && spool.source === name) {
     const tally = { read: spool.count, repeated: 0, bad: 0, shown: [] };
-    return { tally, resumedAfter: spool.doneCount };
+    return { tally, resumedAfter: spool.settledCount };
   }
   spool.clear();
   const tally = await read(spool, run);

@@ -6,8 +6,6 @@ import { RANKS, type Spool, type SpooledEvent } from "./spool.ts";
 const TOGETHER = 256;
 /** Looks at events that refer to what was not stored when they came. */
 const MAX_LOOKS = 5;
-/** Orphans remembered for another look; what is beyond counts as refused. */
-const MAX_ORPHANS = 500_000;
 
 /** What became of the events of one run. */
 export interface Tally {
@@ -21,7 +19,14 @@ export interface Tally {
   failed: number;
 }
 
-/** Imports everything in the spool, in its order. */
+/** Events that another look, or another run, may get in. */
+interface Open {
+  /** They refer to nothing stored. */
+  orphans: number;
+  failed: number;
+}
+
+/** Imports everything in the spool that is not settled, in its order. */
 export async function importSpool(engine: ImportEngine, spool: Spool, progress: Progress): Promise<Tally> {
   const tally: Tally = { stored: 0, skipped: 0, refused: new Map(), failed: 0 };
   const unwatch = engine.store.watch((_, verdicts) => {
@@ -29,16 +34,20 @@ export async function importSpool(engine: ImportEngine, spool: Spool, progress: 
   });
   try {
     progress.stage("importing", spool.count);
-    progress.advance(spool.doneCount);
-    const orphans: number[] = [];
-    for (const rank of RANKS) {
-      for (let batch = spool.next(rank, TOGETHER); batch.length > 0; batch = spool.next(rank, TOGETHER)) {
-        await admitAll(engine, batch, tally, orphans);
-        spool.done(batch.at(-1)!);
-        progress.advance(batch.length);
-      }
+    progress.advance(spool.settledCount);
+    let open = await lookAtAll(engine, spool, tally, progress);
+    // An event may be older than what it answers: orphans are judged again while that gets any of them in.
+    for (
+      let look = 1, before = Infinity;
+      look < MAX_LOOKS && open.orphans > 0 && open.orphans < before;
+      look++
+    ) {
+      before = open.orphans;
+      progress.stage("looking again at events without repository", open.orphans + open.failed);
+      open = await lookAtAll(engine, spool, tally, progress);
     }
-    await lookAgain(engine, spool, tally, orphans, progress);
+    tally.failed = open.failed;
+    if (open.orphans > 0) tally.refused.set("orphan", open.orphans);
     await engine.settled();
     return tally;
   } finally {
@@ -46,44 +55,43 @@ export async function importSpool(engine: ImportEngine, spool: Spool, progress: 
   }
 }
 
-async function admitAll(
-  engine: ImportEngine,
-  batch: readonly Pick<SpooledEvent, "text" | "number">[],
-  tally: Tally,
-  orphans: number[],
-): Promise<void> {
-  await Promise.all(batch.map(async ({ text, number }) => {
-    const { result, reason } = await engine.admit(JSON.parse(text));
-    if (reason === "orphan" && orphans.length < MAX_ORPHANS) orphans.push(number);
-    else if (result === "duplicate") tally.skipped++;
-    else if (result === "failed") tally.failed++;
-    else if (result === "rejected" || result === "invalid") {
-      const label = reason ?? "other";
-      tally.refused.set(label, (tally.refused.get(label) ?? 0) + 1);
-    }
-  }));
-}
-
-/** An event may be older than what it answers: orphans are judged again while that gets any of them in. */
-async function lookAgain(
+/** Judges what is not settled yet, and counts what still is not. */
+async function lookAtAll(
   engine: ImportEngine,
   spool: Spool,
   tally: Tally,
-  first: readonly number[],
   progress: Progress,
-): Promise<void> {
-  let orphans = first;
-  for (let look = 1; look < MAX_LOOKS && orphans.length > 0; look++) {
-    progress.stage("looking again at events without repository", orphans.length);
-    const still: number[] = [];
-    for (let at = 0; at < orphans.length; at += TOGETHER) {
-      const numbers = orphans.slice(at, at + TOGETHER);
-      await admitAll(engine, numbers.map((number) => ({ number, text: spool.text(number) })), tally, still);
-      progress.advance(numbers.length);
+): Promise<Open> {
+  const open = { orphans: 0, failed: 0 };
+  for (const rank of RANKS) {
+    for (const batch of spool.open(rank, TOGETHER)) {
+      spool.settle(await admitAll(engine, batch, tally, open));
+      progress.advance(batch.length);
     }
-    const gotNoneIn = still.length === orphans.length;
-    orphans = still;
-    if (gotNoneIn) break;
   }
-  if (orphans.length > 0) tally.refused.set("orphan", (tally.refused.get("orphan") ?? 0) + orphans.length);
+  return open;
+}
+
+/** Returns the numbers of those that need no further look. */
+async function admitAll(
+  engine: ImportEngine,
+  batch: readonly SpooledEvent[],
+  tally: Tally,
+  open: Open,
+): Promise<number[]> {
+  const settled: number[] = [];
+  await Promise.all(batch.map(async ({ text, number }) => {
+    const { result, reason } = await engine.admit(JSON.parse(text));
+    if (reason === "orphan") open.orphans++;
+    else if (result === "failed") open.failed++;
+    else {
+      settled.push(number);
+      if (result === "duplicate") tally.skipped++;
+      else if (result === "rejected" || result === "invalid") {
+        const label = reason ?? "other";
+        tally.refused.set(label, (tally.refused.get(label) ?? 0) + 1);
+      }
+    }
+  }));
+  return settled;
 }

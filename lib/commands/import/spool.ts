@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 /** Rows written in one transaction. */
@@ -15,20 +16,20 @@ export interface BadLine {
 /** One event of the spool. */
 export interface SpooledEvent {
   readonly text: string;
-  readonly rank: number;
   readonly createdAt: number;
   readonly number: number;
 }
 
 /**
- * Sorts events on disk: memory stays flat however many there are. It remembers how far the import came,
- * so that one that was interrupted goes on where it stopped.
+ * Sorts events on disk: memory stays flat however many there are. It remembers what was settled, so that
+ * an import that was interrupted goes on with the rest.
  */
 export class Spool {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #next: StatementSync;
-  #open = 0;
+  readonly #settle: StatementSync;
+  #pending = 0;
 
   /** Opens or creates the file. */
   constructor(path: string) {
@@ -37,16 +38,17 @@ export class Spool {
     this.#database.exec(`
       CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS events (
-        number INTEGER PRIMARY KEY, copy TEXT NOT NULL UNIQUE, rank INTEGER NOT NULL,
-        created_at INTEGER NOT NULL, text TEXT NOT NULL);
-      CREATE INDEX IF NOT EXISTS events_in_order ON events (rank, created_at, number);`);
+        number INTEGER PRIMARY KEY, copy BLOB NOT NULL UNIQUE, rank INTEGER NOT NULL,
+        created_at INTEGER NOT NULL, text TEXT NOT NULL, settled INTEGER NOT NULL DEFAULT 0);
+      CREATE INDEX IF NOT EXISTS open_in_order ON events (rank, created_at, number) WHERE settled = 0;`);
     this.#insert = this.#database.prepare(
       "INSERT OR IGNORE INTO events (copy, rank, created_at, text) VALUES (?, ?, ?, ?)",
     );
     this.#next = this.#database.prepare(
-      `SELECT text, rank, created_at AS createdAt, number FROM events
-       WHERE rank = ? AND (created_at, number) > (?, ?) ORDER BY created_at, number LIMIT ?`,
+      `SELECT text, created_at AS createdAt, number FROM events
+       WHERE settled = 0 AND rank = ? AND (created_at, number) > (?, ?) ORDER BY created_at, number LIMIT ?`,
     );
+    this.#settle = this.#database.prepare("UPDATE events SET settled = 1 WHERE number = ?");
   }
 
   /** The source it was filled from and completely so; undefined before {@link filled}. */
@@ -68,9 +70,9 @@ export class Spool {
   add(text: string): "added" | "repeated" | { readonly problem: string } {
     const key = keyOf(text);
     if ("problem" in key) return key;
-    if (this.#open === 0) this.#database.exec("BEGIN");
+    if (this.#pending === 0) this.#database.exec("BEGIN");
     const { changes } = this.#insert.run(key.copy, key.rank, key.createdAt, key.text);
-    if (++this.#open === ROWS_PER_TRANSACTION) this.#commit();
+    if (++this.#pending === ROWS_PER_TRANSACTION) this.#commit();
     return Number(changes) > 0 ? "added" : "repeated";
   }
 
@@ -80,33 +82,27 @@ export class Spool {
     this.#keep("source", source);
   }
 
-  /** The next events of one rank, oldest first, behind those that are {@link done}. */
-  next(rank: number, limit: number): SpooledEvent[] {
-    const [doneRank = -1, createdAt = 0, number = 0] = (this.#fact("done") ?? "").split(" ").filter(Boolean)
-      .map(Number);
-    if (rank < doneRank) return [];
-    const after = rank === doneRank ? [createdAt, number] : [-1, -1];
-    return this.#next.all(rank, ...after, limit) as unknown as SpooledEvent[];
+  /** The events of one rank that are not {@link settle}d, oldest first, at most `size` at a time. */
+  *open(rank: number, size: number): Generator<readonly SpooledEvent[]> {
+    for (let createdAt = -1, number = -1;;) {
+      const batch = this.#next.all(rank, createdAt, number, size) as unknown as SpooledEvent[];
+      const last = batch.at(-1);
+      if (!last) return;
+      ({ createdAt, number } = last);
+      yield batch;
+    }
   }
 
-  /** Everything up to this event was imported. */
-  done({ rank, createdAt, number }: SpooledEvent): void {
-    this.#keep("done", `${rank} ${createdAt} ${number}`);
+  /** These need no further look, in this run or another. */
+  settle(numbers: readonly number[]): void {
+    this.#database.exec("BEGIN");
+    for (const number of numbers) this.#settle.run(number);
+    this.#database.exec("COMMIT");
   }
 
-  /** How many events were imported before. */
-  get doneCount(): number {
-    const done = this.#fact("done");
-    if (done === undefined) return 0;
-    const row = this.#database.prepare(
-      "SELECT count(*) AS n FROM events WHERE (rank, created_at, number) <= (?, ?, ?)",
-    ).get(...done.split(" ").map(Number));
-    return Number(row?.n ?? 0);
-  }
-
-  /** The text of one event. */
-  text(number: number): string {
-    return String(this.#database.prepare("SELECT text FROM events WHERE number = ?").get(number)?.text ?? "");
+  /** How many events are settled. */
+  get settledCount(): number {
+    return Number(this.#database.prepare("SELECT count(*) AS n FROM events WHERE settled = 1").get()?.n ?? 0);
   }
 
   /** Closes the file. */
@@ -116,8 +112,8 @@ export class Spool {
   }
 
   #commit(): void {
-    if (this.#open > 0) this.#database.exec("COMMIT");
-    this.#open = 0;
+    if (this.#pending > 0) this.#database.exec("COMMIT");
+    this.#pending = 0;
   }
 
   #fact(name: string): string | undefined {
@@ -133,7 +129,7 @@ export class Spool {
 /** What the order needs to know; the event itself is judged later, when it is admitted. */
 function keyOf(
   line: string,
-): { copy: string; rank: number; createdAt: number; text: string } | { readonly problem: string } {
+): { copy: Uint8Array; rank: number; createdAt: number; text: string } | { readonly problem: string } {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -145,15 +141,16 @@ function keyOf(
   if (typeof event !== "object" || event === null || Array.isArray(event)) {
     return { problem: "not an event" };
   }
-  const { id, sig, kind, created_at } = event as Record<string, unknown>;
+  const { id, pubkey, sig, kind, created_at, tags, content } = event as Record<string, unknown>;
   if (typeof id !== "string" || typeof sig !== "string") return { problem: "an event without id or sig" };
   if (!Number.isSafeInteger(kind) || !Number.isSafeInteger(created_at) || (created_at as number) < 0) {
     return { problem: "an event without kind or created_at" };
   }
   const rank = [30617, 30618, 5].indexOf(kind as number);
   return {
-    // Another signature is another copy: a bad one must not hide the good one.
-    copy: `${id.slice(0, 64)}${sig.slice(0, 128)}`,
+    // Only the same event is a copy: one that was altered must not hide the true one.
+    copy: createHash("sha256").update(JSON.stringify([id, pubkey, sig, kind, created_at, tags, content]))
+      .digest(),
     rank: rank < 0 ? RANKS.at(-1)! : rank,
     createdAt: created_at as number,
     text: event === value ? line : JSON.stringify(event),

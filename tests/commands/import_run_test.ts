@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import type { ImportEngine } from "../../lib/commands/import/ports.ts";
+import { importSpool } from "../../lib/commands/import/run.ts";
+import { Spool } from "../../lib/commands/import/spool.ts";
+import { noProgress } from "../../lib/commands/progress.ts";
+import type { NostrEvent } from "../../lib/nostr/mod.ts";
+import { event } from "../store/fixtures.ts";
+import { withTempDirectory } from "../support/temp.ts";
+
+/** Judges as it is told, and remembers what it was asked. */
+function judging(judge: (event: NostrEvent) => "saved" | "failed" | "orphan" | "cut"): {
+  engine: ImportEngine;
+  asked: string[];
+} {
+  const asked: string[] = [];
+  const engine = {
+    store: { watch: () => () => {} },
+    admit: (value: NostrEvent) => {
+      asked.push(value.content);
+      const result = judge(value);
+      if (result === "cut") return Promise.reject(new Error("cut off"));
+      return Promise.resolve(result === "orphan" ? { result: "rejected", reason: "orphan" } : { result });
+    },
+    settled: () => Promise.resolve(),
+  };
+  return { engine: engine as unknown as ImportEngine, asked };
+}
+
+Deno.test("M-37 what could not be stored is imported by the next run, and nothing else again", () =>
+  withTempDirectory(async (directory) => {
+    const spool = new Spool(`${directory}/spool.db`);
+    for (const content of ["a", "b", "c"]) spool.add(JSON.stringify(event({ content })));
+    spool.filled("here");
+    const first = await importSpool(
+      judging(({ content }) => content === "b" ? "failed" : "saved").engine,
+      spool,
+      noProgress,
+    );
+    assert.equal(first.failed, 1);
+    const again = judging(() => "saved");
+    const second = await importSpool(again.engine, spool, noProgress);
+    assert.deepEqual([again.asked, second.failed], [["b"], 0]);
+    spool.close();
+  }));
+
+Deno.test("M-37 an import that was cut off still looks again at what named nothing stored before", () =>
+  withTempDirectory(async (directory) => {
+    const path = `${directory}/spool.db`;
+    const cut = new Spool(path);
+    const early = event({ content: "early", created_at: 1 });
+    cut.add(JSON.stringify(early));
+    for (let at = 2; at < 300; at++) cut.add(JSON.stringify(event({ content: `${at}`, created_at: at })));
+    cut.filled("here");
+    const orphanThenCut = judging(({ content }) =>
+      content === "early" ? "orphan" : content === "299" ? "cut" : "saved"
+    );
+    await assert.rejects(importSpool(orphanThenCut.engine, cut, noProgress), /cut off/);
+    cut.close();
+    const spool = new Spool(path);
+    const rest = judging(() => "saved");
+    await importSpool(rest.engine, spool, noProgress);
+    assert.ok(rest.asked.includes("early"));
+    assert.ok(!rest.asked.includes("2"));
+    spool.close();
+  }));
