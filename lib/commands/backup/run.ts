@@ -48,7 +48,9 @@ export async function runBackup(options: BackupOptions): Promise<BackupResult> {
     const tree = await findGitTree(gitPath);
     const missing = await missingSpace(options, tree);
     if (missing !== undefined) return { ok: false, reason: missing };
-    archive = isTar(to) ? await TarArchive.create(to) : await DirectoryArchive.create(to, options.mayLink);
+    archive = isTar(to)
+      ? await TarArchive.create(to, options.key !== undefined)
+      : await DirectoryArchive.create(to, options.mayLink);
     const manifest = await fill(archive, options, tree);
     await archive.finish();
     return { ok: true, manifest };

@@ -35,10 +35,11 @@ export class TarArchive implements Archive {
     this.#written.catch((error) => this.#failure = error);
   }
 
-  /** Starts `<target>.partial`. */
-  static async create(target: string): Promise<TarArchive> {
+  /** Starts `<target>.partial`; `isSecret`: for nobody but its owner to read. */
+  static async create(target: string, isSecret: boolean): Promise<TarArchive> {
     await Deno.mkdir(dirname(target), { recursive: true });
-    const file = await Deno.open(`${target}.partial`, { write: true, createNew: true, mode: 0o640 });
+    const mode = isSecret ? 0o600 : 0o640;
+    const file = await Deno.open(`${target}.partial`, { write: true, createNew: true, mode });
     return new TarArchive(target, file);
   }
 
