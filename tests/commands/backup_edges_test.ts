@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { type BackupOptions, type BackupResult, runBackup } from "../../lib/commands/backup/run.ts";
 import { noProgress } from "../../lib/commands/progress.ts";
 import { encodeNpub } from "../../lib/nostr/mod.ts";
 import { systemClock } from "../../lib/world/mod.ts";
-import { git } from "../support/git_client.ts";
+import { git, newWorkTree } from "../support/git_client.ts";
 import { silentLog } from "../support/silent_log.ts";
 import { withTempDirectory } from "../support/temp.ts";
 import { announced, hosted, scene } from "../scenarios/support.ts";
@@ -158,6 +159,86 @@ Deno.test("a database on a server of its own is not part of a backup, and that i
     const gitOnly = await runProgram(["backup", "--to", "copy", "--git-only"], { dataPath, env });
     assert.equal(gitOnly.code, 0, gitOnly.stderr);
   }));
+
+Deno.test("a tar file with the key is readable by its owner alone", () =>
+  withTempDirectory(async (directory) => {
+    await Deno.mkdir(`${directory}/git`);
+    const to = `${directory}/copy.tar`;
+    assert.ok((await backUp(directory, { to, key: "nsec1secret\n" })).ok);
+    assert.equal((await Deno.stat(to)).mode! & 0o777, 0o600);
+  }));
+
+Deno.test("a repository taken over with loose objects is in a backup", () =>
+  withTempDirectory(async (directory) => {
+    const path = "git/npub1a/one.git";
+    await newBare(`${directory}/${path}`);
+    for (const mayLink of [true, false]) {
+      const to = `${directory}/copy-${mayLink}`;
+      const result = await backUp(directory, { to, mayLink });
+      assert.ok(result.ok);
+      assert.deepEqual(result.manifest.git.unreadable, []);
+      await git(`${to}/${path}`, "fsck", "--full", "--strict");
+    }
+  }));
+
+Deno.test("the copy of a repository that borrows objects holds them itself", () =>
+  withTempDirectory(async (directory) => {
+    const lender = `${directory}/git/npub1a/lender.git`;
+    await newBare(lender);
+    const borrower = `${directory}/git/npub1a/borrower.git`;
+    await git(directory, "clone", "-q", "--bare", "--shared", lender, borrower);
+    const result = await backUp(directory, { to: `${directory}/copy` });
+    assert.ok(result.ok);
+    assert.deepEqual(result.manifest.git.unreadable, []);
+    await Deno.rename(`${directory}/git`, `${directory}/gone`);
+    await git(`${directory}/copy/git/npub1a/borrower.git`, "fsck", "--full");
+  }));
+
+Deno.test("what a push leaves for its moment is not in a copy", () =>
+  withTempDirectory(async (directory) => {
+    const path = `${directory}/git/npub1a/one.git`;
+    await newBare(path);
+    await git(path, "repack", "-q", "-a", "-d");
+    const [pack] = (await Array.fromAsync(Deno.readDir(`${path}/objects/pack`))).map(({ name }) => name)
+      .filter((name) => name.endsWith(".pack"));
+    await Deno.writeTextFile(
+      `${path}/objects/pack/${pack!.replace(/pack$/, "keep")}`,
+      "receive-pack 1 on here\n",
+    );
+    assert.ok((await backUp(directory, { to: `${directory}/copy` })).ok);
+    const copied = await Array.fromAsync(Deno.readDir(`${directory}/copy/git/npub1a/one.git/objects/pack`));
+    assert.deepEqual(copied.filter(({ name }) => name.endsWith(".keep")), []);
+  }));
+
+Deno.test("a repository with links or pipes for files is left out and listed", () =>
+  withTempDirectory(async (directory) => {
+    const secret = `${directory}/secret`;
+    await Deno.writeTextFile(secret, "a secret of the machine");
+    const names = ["HEAD", "description", "refs/heads/link"];
+    for (const [at, name] of names.entries()) {
+      const path = `${directory}/git/npub1a/${at}.git`;
+      await newBare(path);
+      await Deno.remove(`${path}/${name}`).catch(() => {});
+      await Deno.symlink(secret, `${path}/${name}`);
+    }
+    const piped = `${directory}/git/npub1a/9.git/objects/12`;
+    await newBare(dirname(dirname(piped)));
+    await Deno.mkdir(piped, { recursive: true });
+    await new Deno.Command("mkfifo", { args: [`${piped}/${"3".repeat(38)}`] }).output();
+    const result = await backUp(directory, { to: `${directory}/copy`, mayLink: false });
+    assert.ok(result.ok);
+    const reasons = result.manifest.git.unreadable.map(({ reason }) => reason.replace(/^.*git\//, ""));
+    assert.deepEqual(reasons, [...names, `12/${"3".repeat(38)}`].map((name) => `${name} is no plain file`));
+  }));
+
+/** A bare repository with one commit. */
+async function newBare(path: string): Promise<void> {
+  const work = `${path}.work`;
+  await newWorkTree(work);
+  await git(work, "commit", "-q", "--allow-empty", "-m", "one");
+  await git(work, "clone", "-q", "--bare", work, path);
+  await Deno.remove(work, { recursive: true });
+}
 
 async function backUp(
   directory: string,

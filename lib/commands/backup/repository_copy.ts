@@ -1,11 +1,15 @@
+import { dirname, resolve } from "node:path";
 import type { Archive } from "./archive.ts";
 
 /** Passes over the objects of one repository that a repack may disturb. */
 const MAX_PASSES = 5;
 /** Most bytes of refs held while the objects of their repository are copied. */
 const MAX_REF_BYTES = 256 * 1024 * 1024;
-/** Parts of a pack; derived files that name several packs are made again by maintenance. */
-const PACK_FILE = /^(pack-[0-9a-f]{40,64})\.(pack|idx|rev|bitmap|mtimes|keep|promisor)$/;
+/**
+ * Parts of a pack. Derived files that name several packs are made again by maintenance, and `.keep` is of
+ * a push under way: in a copy it would stay.
+ */
+const PACK_FILE = /^(pack-[0-9a-f]{40,64})\.(pack|idx|rev|bitmap|mtimes|promisor)$/;
 const LOOSE_OBJECT = /^[0-9a-f]{38}([0-9a-f]{24})?$/;
 /** What a bare repository holds beside objects and refs, as far as a copy needs it. */
 const PLAIN_FILES = ["config", "description", "shallow", "info/exclude", "info/attributes"];
@@ -16,6 +20,9 @@ export interface CopiedRepository {
   readonly bytes: number;
   readonly linkedBytes: number;
 }
+
+/** Directories of objects that one repository may use: its own, and those it borrows from. */
+const MAX_OBJECT_FOLDERS = 16;
 
 /** A small file that changes: taken into memory first, written last. */
 interface Kept {
@@ -55,11 +62,11 @@ export async function copyRepository(
 
 /** HEAD comes last of all: without it nothing takes the directory for a repository. */
 async function readRefFiles(source: string): Promise<Kept[]> {
-  const head = await Deno.readFile(`${source}/HEAD`);
+  const head = await readPlain(`${source}/HEAD`);
   const kept: Kept[] = [];
   let bytes = 0;
   const keep = async (path: string) => {
-    const content = await ifThere(Deno.readFile(`${source}/${path}`));
+    const content = await ifThere(readPlain(`${source}/${path}`));
     if (!content) return;
     bytes += content.length;
     if (bytes > MAX_REF_BYTES) throw new Error("its refs are larger than 256 MiB");
@@ -67,9 +74,9 @@ async function readRefFiles(source: string): Promise<Kept[]> {
   };
   const folders = ["refs"];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const { name, isDirectory, isFile } of await entriesOf(`${source}/${folder}`)) {
+    for (const { name, isDirectory } of await entriesOf(`${source}/${folder}`)) {
       if (isDirectory) folders.push(`${folder}/${name}`);
-      else if (isFile && !name.endsWith(".lock")) await keep(`${folder}/${name}`);
+      else if (!name.endsWith(".lock")) await keep(`${folder}/${name}`);
     }
   }
   for (const path of ["packed-refs", ...PLAIN_FILES]) await keep(path);
@@ -84,12 +91,14 @@ async function copyObjects(
   copied: Set<string>,
   total: { files: number; bytes: number; linkedBytes: number },
 ): Promise<boolean> {
-  const names = await objectFiles(source);
+  const files = (await Promise.all((await objectFolders(source)).map(objectFiles))).flat();
+  const folders = new Set(files.map(({ name }) => dirname(name)));
+  for (const folder of folders) await archive.folder(`${target}/objects/${folder}`);
   let isWhole = true;
-  for (const name of names) {
+  for (const { folder, name } of files) {
     if (copied.has(name)) continue;
     try {
-      const { bytes, linked } = await archive.file(`${target}/objects/${name}`, `${source}/objects/${name}`);
+      const { bytes, linked } = await archive.file(`${target}/objects/${name}`, `${folder}/${name}`);
       copied.add(name);
       total.files++;
       total.bytes += bytes;
@@ -102,26 +111,51 @@ async function copyObjects(
   return isWhole;
 }
 
-/** Complete packs and loose objects; what is still being written was not reachable when refs were read. */
-async function objectFiles(source: string): Promise<string[]> {
-  const found: string[] = [];
-  const entries = await Array.fromAsync(Deno.readDir(`${source}/objects`));
-  for (const { name, isDirectory } of entries) {
-    if (!isDirectory || !/^[0-9a-f]{2}$/.test(name)) continue;
-    for (const file of await entriesOf(`${source}/objects/${name}`)) {
-      if (!LOOSE_OBJECT.test(file.name)) continue;
-      found.push(`${name}/${file.name}`);
+/** Where its objects lie: borrowed ones become the copy's own, so that it needs no other repository. */
+async function objectFolders(source: string): Promise<string[]> {
+  const folders = [`${source}/objects`];
+  for (const folder of folders) {
+    const text = await ifThere(readPlain(`${folder}/info/alternates`));
+    for (const line of new TextDecoder().decode(text).split("\n")) {
+      const lender = resolve(folder, line);
+      if (line === "" || line.startsWith("#") || folders.includes(lender)) continue;
+      if (folders.push(lender) > MAX_OBJECT_FOLDERS) {
+        throw new Error("it borrows objects from too many others");
+      }
     }
   }
-  const packs = (await entriesOf(`${source}/objects/pack`)).map(({ name }) => name);
-  const present = new Set(packs);
-  for (const name of packs) {
-    const stem = PACK_FILE.exec(name)?.[1];
-    if (stem === undefined || !present.has(`${stem}.pack`) || !present.has(`${stem}.idx`)) continue;
-    found.push(`pack/${name}`);
+  return folders;
+}
+
+/** Complete packs and loose objects; what is still being written was not reachable when refs were read. */
+async function objectFiles(folder: string): Promise<{ readonly folder: string; readonly name: string }[]> {
+  const found: string[] = [];
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  for (const { name } of entries) {
+    if (!/^[0-9a-f]{2}$/.test(name)) continue;
+    for (const file of await entriesOf(`${folder}/${name}`)) {
+      if (LOOSE_OBJECT.test(file.name)) found.push(plainName(`${name}/${file.name}`, file));
+    }
   }
-  if (await ifThere(Deno.lstat(`${source}/objects/info/alternates`))) found.push("info/alternates");
-  return found;
+  const packs = await entriesOf(`${folder}/pack`);
+  const present = new Set(packs.map(({ name }) => name));
+  for (const file of packs) {
+    const stem = PACK_FILE.exec(file.name)?.[1];
+    if (stem === undefined || !present.has(`${stem}.pack`) || !present.has(`${stem}.idx`)) continue;
+    found.push(plainName(`pack/${file.name}`, file));
+  }
+  return found.map((name) => ({ folder, name }));
+}
+
+/** A link would be copied as one, and a pipe would never end. */
+function plainName(name: string, { isFile }: { readonly isFile: boolean }): string {
+  if (!isFile) throw new Error(`${name} is no plain file`);
+  return name;
+}
+
+async function readPlain(path: string): Promise<Uint8Array> {
+  plainName(path, await Deno.lstat(path));
+  return await Deno.readFile(path);
 }
 
 /** The entries of a folder; none when it is not there. */
