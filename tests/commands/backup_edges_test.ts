@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { type BackupOptions, type BackupResult, runBackup } from "../../lib/commands/backup/run.ts";
 import { noProgress } from "../../lib/commands/progress.ts";
 import { encodeNpub } from "../../lib/nostr/mod.ts";
+import { openStore } from "../../lib/store/mod.ts";
 import { systemClock } from "../../lib/world/mod.ts";
 import { git, newWorkTree } from "../support/git_client.ts";
 import { silentLog } from "../support/silent_log.ts";
@@ -158,6 +159,28 @@ Deno.test("a database on a server of its own is not part of a backup, and that i
     assert.match(stderr, /^error: the remote database is not included in a backup: .*--git-only here\n$/);
     const gitOnly = await runProgram(["backup", "--to", "copy", "--git-only"], { dataPath, env });
     assert.equal(gitOnly.code, 0, gitOnly.stderr);
+  }));
+
+Deno.test("a tar backup that failed or was killed leaves no copy of the database in the way of the next", () =>
+  withTempDirectory(async (directory) => {
+    const databasePath = `${directory}/relay/relay.db`;
+    await Deno.mkdir(dirname(databasePath));
+    await Deno.mkdir(`${directory}/git`);
+    const limits = { defaultFilterLimit: 1, maxFilterLimit: 1 };
+    const store = await openStore({
+      location: databasePath,
+      backend: "libsql",
+      clock: systemClock,
+      limits,
+      log: silentLog,
+    });
+    await store.close();
+    const to = `${directory}/out/copy.tar`;
+    await Deno.mkdir(dirname(to));
+    await Deno.writeTextFile(`${to}.partial.relay-relay.db.new`, "left over");
+    assert.deepEqual((await backUp(directory, { to, databasePath })).ok, true);
+    const left = await Array.fromAsync(Deno.readDir(dirname(to)));
+    assert.deepEqual(left.map(({ name }) => name), ["copy.tar"]);
   }));
 
 Deno.test("a tar file with the key is readable by its owner alone", () =>

@@ -126,19 +126,30 @@ async function copyDatabase(
   progress.stage("copying the database", 0);
   await archive.folder(dirname(DATABASE_FILE));
   const copy = archive.workPath(`${DATABASE_FILE}.new`);
-  const live = await StoredData.open({ location: databasePath, clock, log });
+  await removeIfThere(copy); // left by a backup that was killed
   try {
-    await live.copyTo(copy);
+    const live = await StoredData.open({ location: databasePath, clock, log });
+    try {
+      await live.copyTo(copy);
+    } finally {
+      live.close();
+    }
+    const data = await StoredData.open({ location: copy, clock, log });
+    const counts = await data.counts();
+    const { schemaVersion } = data;
+    data.close();
+    const { size } = await Deno.stat(copy);
+    await archive.adopt(DATABASE_FILE, copy);
+    return { schema: schemaVersion, bytes: size, ...counts };
   } finally {
-    live.close();
+    await removeIfThere(copy);
   }
-  const data = await StoredData.open({ location: copy, clock, log });
-  const counts = await data.counts();
-  const { schemaVersion } = data;
-  data.close();
-  const { size } = await Deno.stat(copy);
-  await archive.adopt(DATABASE_FILE, copy);
-  return { schema: schemaVersion, bytes: size, ...counts };
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  await Deno.remove(path).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
 }
 
 async function copyGit(
