@@ -73,7 +73,7 @@ export const SUBCOMMANDS = {
     summary: "say whether a backup, or the live data, is whole",
     words: ["[DIR]"],
     flags: {
-      "--full": { help: "Follow the whole history of every repository too" },
+      "--full": { help: "Follow the whole history of every repository and read its packs too" },
       "--format": { value: "text|json", help: "How the result is printed; text is the default" },
     },
   },

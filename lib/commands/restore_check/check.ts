@@ -2,7 +2,7 @@ import { createGit, type Git, Repositories } from "../../git/mod.ts";
 import type { Logger } from "../../observe/mod.ts";
 import { openStore, SCHEMA_VERSION, StoredData } from "../../store/mod.ts";
 import { type Clock, systemRandom } from "../../world/mod.ts";
-import { DATABASE_FILE, GIT_FOLDER, type Manifest, readManifest } from "../backup/mod.ts";
+import { DATABASE_FILE, findGitTree, GIT_FOLDER, type Manifest, readManifest } from "../backup/mod.ts";
 import { causeOf, type CheckResult, resultsOf } from "../check_result.ts";
 import type { Progress } from "../progress.ts";
 import { fsckAll } from "./fsck.ts";
@@ -57,7 +57,7 @@ async function checkWith(input: RestoreCheckInput, work: string): Promise<Restor
     return { results: [resultsOf("manifest").fail(manifest)], toFetch: [] };
   }
   const gitPath = directory === undefined ? input.gitPath : `${directory}/${GIT_FOLDER}`;
-  const results = manifest ? manifestResults(manifest) : [];
+  const results = manifest ? await manifestResults(manifest, gitPath) : [];
   const git = await createGit({
     binary: input.gitBinary,
     homePath: `${work}/home`,
@@ -82,14 +82,22 @@ async function checkWith(input: RestoreCheckInput, work: string): Promise<Restor
   return { results, toFetch };
 }
 
-function manifestResults({ version, finishedAt, git, database }: Manifest): CheckResult[] {
-  const { ok, warn } = resultsOf("manifest");
+async function manifestResults(
+  { version, finishedAt, git, database }: Manifest,
+  gitPath: string,
+): Promise<CheckResult[]> {
+  const { ok, warn, fail } = resultsOf("manifest");
   const events = database ? `, ${database.events} events` : "";
   const results = [ok(`made by ${version} at ${finishedAt}: ${git.repositories} repositories${events}`)];
   if (git.unreadable.length > 0) {
     results.push(
       warn(`not in this backup, could not be read: ${some(git.unreadable.map(({ path }) => path))}`),
     );
+  }
+  // Contributed and retired repositories count too, of which the database says less.
+  const { length } = (await findGitTree(gitPath)).repositories;
+  if (length < git.repositories) {
+    results.push(fail(`${length} repositories are here, and the manifest says ${git.repositories}`));
   }
   return results;
 }
@@ -185,7 +193,9 @@ function comparisonResults({ announced, lacking, differing, unannounced }: Compa
 async function connectivity(input: RestoreCheckInput, git: Git, gitPath: string): Promise<CheckResult> {
   const { ok, fail } = resultsOf("connectivity");
   const { checked, broken } = await fsckAll(git, gitPath, input.progress);
-  if (broken.length === 0) return ok(`${checked} repositories, every ref leads to a whole history`);
+  if (broken.length === 0) {
+    return ok(`${checked} repositories, every ref leads to a whole history, every pack is intact`);
+  }
   return fail(`${broken.length} of ${checked} broken: ${some(broken)}`);
 }
 
