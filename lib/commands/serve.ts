@@ -4,6 +4,7 @@ import {
   formatProblems,
   loadConfig,
   loadRelayKey,
+  PROGRAM_COMMIT,
   type RelayKey,
   resolveLogFormat,
   SECRET_VARIABLES,
@@ -125,9 +126,10 @@ function reportTo(manager: ServiceManager, server: Stoppable): () => Promise<voi
 function announceStart(log: Logger, server: Stoppable): void {
   log.info(`listening on ${server.url}, serving as ${server.domain}`);
   log.info(`data in ${[server.gitDataPath, server.relayDataPath].filter(Boolean).join(" and ")}`);
+  const demo = PROGRAM_COMMIT === undefined ? "; or watch all of that with: deno task demo" : "";
   log.info(
     `next: open ${server.url}/ in a browser; announce a repository that lists ${server.domain} in its clone ` +
-      "and relays tags, publish its state and git push; or watch all of that with: deno task demo",
+      `and relays tags, publish its state and git push${demo}`,
   );
 }
 
