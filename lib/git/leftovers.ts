@@ -8,7 +8,7 @@ const MAX_ENTRIES = 200_000;
 
 /**
  * Removes what killed git children leave in a repository nobody uses: quarantine directories,
- * temporary packs and downloads, and lock files last changed before `locksBefore` (ms). Ends as soon as
+ * temporary packs and downloads, what keeps a pack from being packed again, and lock files last changed before `locksBefore` (ms). Ends as soon as
  * `isIdle` says that a use has begun: what was listed may be that one's by then.
  */
 export async function removeLeftovers(
@@ -27,8 +27,8 @@ export async function removeLeftovers(
     if (/^[0-9a-f]{2}$/.test(name)) await removeAll(`${objects}/${name}`, isDownload);
   }
   await removeAll(`${objects}/pack`, (name) => /^(tmp_|\.tmp-)/.test(name) || isDownload(name));
-  for (const index of await lonelyIndexes(`${objects}/pack`)) {
-    if (isIdle()) await removeTree(index);
+  for (const file of [...await lonelyIndexes(`${objects}/pack`), ...await keptByGit(`${objects}/pack`)]) {
+    if (isIdle()) await removeTree(file);
   }
   for (const { file, changedAt } of await lockFiles(path)) {
     if (changedAt < locksBefore && isIdle()) await removeTree(file);
@@ -50,6 +50,17 @@ async function lonelyIndexes(folder: string): Promise<string[]> {
     if (await isMissing(`${folder}/${pack}`)) lonely.push(`${folder}/${name}`);
   }
   return lonely;
+}
+
+/** What git keeps new packs with until refs name them; people's own `.keep` files say something else. */
+async function keptByGit(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await namesIn(folder)) {
+    if (!name.endsWith(".keep")) continue;
+    const text = await Deno.readTextFile(`${folder}/${name}`).catch(() => "");
+    if (/^(receive|fetch)-pack \d+ on /.test(text)) found.push(`${folder}/${name}`);
+  }
+  return found;
 }
 
 async function isMissing(path: string): Promise<boolean> {

@@ -144,6 +144,27 @@ Deno.test("maintenance of a damaged repository fails alone and leaves it as it w
     assert.deepEqual(await countObjects(sound), { loose: 0, packs: 1 });
   }));
 
+Deno.test("G-60 M-29 a pack of a push that was killed is packed again like any other; one that people keep is not", () =>
+  site(async (place) => {
+    const { directory, maintenance, repositories } = place;
+    const owner = someone();
+    const repository = { owner: owner.pubkey, identifier: "kept" };
+    const path = await serve(place, owner, "kept", await newWorkTree(`${directory}/work`));
+    await git(path, "repack", "-adq");
+    await git(path, "update-ref", "refs/heads/more", await looseCommit(path, "more"));
+    const pack = async () =>
+      (await Array.fromAsync(Deno.readDir(`${path}/objects/pack`)))
+        .map(({ name }) => name).find((name) => name.endsWith(".pack"))!;
+    const keep = `${path}/objects/pack/${(await pack()).replace(/pack$/, "keep")}`;
+    await Deno.writeTextFile(keep, "mine\n");
+    await repositories.cleanLeftovers(repository);
+    await Deno.stat(keep);
+    await Deno.writeTextFile(keep, "receive-pack 4711 on host\n");
+    await repositories.cleanLeftovers(repository);
+    assert.equal((await maintainGit(maintenance)).repacked, 1);
+    assert.deepEqual(await countObjects(path), { loose: 0, packs: 1 });
+  }));
+
 Deno.test("a stop ends maintenance at once and without harm", () =>
   site(async (place) => {
     const { directory, maintenance, stop } = place;
