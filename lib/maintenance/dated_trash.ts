@@ -51,7 +51,9 @@ export async function noteInManifest(root: string, line: TrashLine): Promise<voi
   await Deno.mkdir(folder, { recursive: true, mode: 0o750 });
   const file = await Deno.open(`${folder}/${MANIFEST}`, { append: true, create: true, mode: 0o640 });
   try {
-    await file.write(new TextEncoder().encode(JSON.stringify(line) + "\n"));
+    const bytes = new TextEncoder().encode(JSON.stringify(line) + "\n");
+    // A nearly full disk takes a part of them without complaint.
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
     await file.sync();
   } finally {
     file.close();
