@@ -30,10 +30,15 @@ export async function contentOf(
 ): Promise<ContentFinding> {
   const path = repositories.path(repository);
   const entry = await Deno.lstat(path).catch((error) => error);
-  if (entry instanceof Deno.errors.NotFound) return { content: "missing" };
+  // A link may lead to a disk that is not mounted.
+  const linked = await isLink(path.slice(0, path.lastIndexOf("/")))
+    ? unknown("its owner's directory is a link")
+    : undefined;
+  if (entry instanceof Deno.errors.NotFound) return linked ?? { content: "missing" };
   if (entry instanceof Error) return unknown("it cannot be read");
   if (!entry.isDirectory || entry.isSymlink) return unknown("it is not a directory");
   if (await showsBranches(path)) return { content: "branches" };
+  if (linked) return linked;
   const listing = await git.run([`--git-dir=${path}`, "for-each-ref", "--format=%(refname)"], {
     timeoutMs: TIMEOUT_MS,
     signal,
@@ -46,6 +51,10 @@ export async function contentOf(
   if (refs.some((name) => /^refs\/(heads|tags)\//.test(name))) return { content: "branches" };
   if (refs.length > 0) return { content: "no branches" };
   return await hasObjects(`${path}/objects`);
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(({ isSymlink }) => isSymlink, () => false);
 }
 
 /** Saves asking git about the many repositories that need no attention: a name in sight is proof enough. */

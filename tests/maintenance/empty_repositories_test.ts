@@ -55,6 +55,22 @@ Deno.test("what is not proven empty is never removed, whatever the options", () 
   }
 });
 
+Deno.test("M-28 an owner's directory that is a link is not followed: its disk may not be mounted", () =>
+  site(async (place) => {
+    const { directory } = place;
+    const work = await newWorkTree(`${directory}/work`);
+    const owner = someone();
+    const folder = parentOf(await serve(place, owner, "elsewhere", work));
+    await serve(place, someone(), "here", work);
+    await Deno.rename(folder, `${directory}/disk`);
+    await Deno.symlink(`${directory}/disk`, folder);
+    assert.deepEqual(await decisions(place, EVERYTHING), {}, "it holds branches");
+    await Deno.rename(`${directory}/disk`, `${directory}/unmounted`);
+    assert.deepEqual(await decisions(place, EVERYTHING), {
+      elsewhere: "failed: its owner's directory is a link",
+    });
+  }));
+
 Deno.test("M-27 an announced empty repository goes with both kinds of events; orphans with data stay without --purge-orphans", () =>
   site(async (place) => {
     const { directory, repositories, store, maintenance } = place;
