@@ -15,7 +15,13 @@ import {
   type Workshop,
   writeCommitGraph,
 } from "./repack.ts";
-import { looseObjects, oldestCruft, readShape, type RepositoryShape } from "./repository_shape.ts";
+import {
+  cruftHolds,
+  looseObjects,
+  oldestCruft,
+  readShape,
+  type RepositoryShape,
+} from "./repository_shape.ts";
 import { allRepositories, eachRepository, keyOf, subjectOf } from "./walk.ts";
 
 /** Name of the job in notes and metrics. */
@@ -87,7 +93,8 @@ async function maintain(
   const path = repositories.path(repository);
   const shop: Workshop = { git, path, signal };
   const before = await readShape(path);
-  const plan = planRepack(before, memory, clock.now());
+  const planned = planRepack(before, memory, clock.now());
+  const plan = planned === "geometric" && await namesCruft(parts, repository, before) ? "gather" : planned;
   if (
     plan === "none" && memory?.fingerprint === before.fingerprint && !await hasDueCruft(parts, path, before)
   ) {
@@ -113,6 +120,20 @@ async function maintain(
     detail: JSON.stringify(detail),
   });
   return { plan, pruned };
+}
+
+/**
+ * True when a ref was moved back to an object that a cruft pack holds: gathered with the others its age
+ * begins anew. What such an object reaches is kept by git as long as that.
+ */
+async function namesCruft(
+  { repositories }: MaintenanceParts,
+  repository: RepositoryRef,
+  shape: RepositoryShape,
+): Promise<boolean> {
+  if (shape.cruft.length === 0) return false;
+  const { refs } = await repositories.readRefs(repository);
+  return await cruftHolds(repositories.path(repository), shape, refs.values());
 }
 
 /** Packing writes everything anew before the old packs go: a full disk would stop pushes and the database. */
