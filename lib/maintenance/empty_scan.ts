@@ -45,10 +45,14 @@ export async function scanForEmpty(
     await look("announcement", { owner, identifier });
   }
   const present = await repositories.list();
-  if (present.length === 0) refuseAll(entries);
+  if (present.length === 0) refuse(entries, () => true, "repository at all below the git data path");
   for (const repository of present) {
     if (signal.aborted) break;
     if (!announced.has(keyOf(repository))) await look("directory", repository);
+  }
+  if (announced.size === 0) {
+    const isLoss = ({ decision, content }: EmptyEntry) => decision === "remove" && content !== "empty";
+    refuse(entries, isLoss, "announcement at all in the database");
   }
   const count = (test: (entry: EmptyEntry) => boolean) => entries.filter(test).length;
   const isOrphan = ({ scan, decision }: EmptyEntry) => scan === "directory" && decision !== "failed";
@@ -64,11 +68,13 @@ export async function scanForEmpty(
   };
 }
 
-/** A git data path without any repository is more likely the wrong one, or not mounted. */
-function refuseAll(entries: EmptyEntry[]): void {
-  if (entries.length < 2) return;
-  const reason = "there is no repository at all below the git data path: is it the right one?";
-  entries.forEach((entry, index) => entries[index] = { ...entry, decision: "failed", reason });
+/** Directories without any announcement, and the reverse: more likely a wrong path, or a disk not mounted. */
+function refuse(entries: EmptyEntry[], test: (entry: EmptyEntry) => boolean, what: string): void {
+  if (entries.filter(test).length < 2) return;
+  const reason = `there is no ${what}: is it the right one?`;
+  entries.forEach((entry, index) => {
+    if (test(entry)) entries[index] = { ...entry, decision: "failed", reason };
+  });
 }
 
 /** One repository as it is now; undefined when there is nothing to say about it. */

@@ -71,6 +71,24 @@ Deno.test("M-28 an owner's directory that is a link is not followed: its disk ma
     });
   }));
 
+Deno.test("M-28 a database without any announcement is not taken for the right one", () =>
+  site(async (place) => {
+    const work = await newWorkTree(`${place.directory}/work`);
+    for (const identifier of ["first", "second", "bare"]) {
+      const owner = someone();
+      await place.repositories.ensure({ owner: owner.pubkey, identifier });
+      if (identifier !== "bare") await git(work, "push", "-q", place.path(owner, identifier), "main");
+    }
+    const reason = "failed: there is no announcement at all in the database: is it the right one?";
+    assert.deepEqual(await decisions(place, EVERYTHING), {
+      first: reason,
+      second: reason,
+      bare: "remove: empty, and nobody announced it",
+    });
+    await serve(place, someone(), "served", work);
+    assert.match((await decisions(place, EVERYTHING)).first!, /^remove: /);
+  }));
+
 Deno.test("M-27 an announced empty repository goes with both kinds of events; orphans with data stay without --purge-orphans", () =>
   site(async (place) => {
     const { directory, repositories, store, maintenance } = place;
