@@ -69,6 +69,7 @@ export async function maintainGit(parts: MaintenanceParts): Promise<GitMaintenan
       });
     } catch (error) {
       if (error instanceof GitFailure && error.isStop) return;
+      if (!await repositories.exists(repository)) return; // retired meanwhile
       throw new Error(repositories.clean(error instanceof Error ? error.message : String(error), repository));
     } finally {
       done();

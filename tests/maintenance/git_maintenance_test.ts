@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { markBackup } from "../../lib/git/mod.ts";
+import { createGit, markBackup } from "../../lib/git/mod.ts";
 import { maintainGit } from "../../lib/maintenance/mod.ts";
+import { systemClock } from "../../lib/world/mod.ts";
+import { pretendGit } from "../git/pretend_git.ts";
 import { commitFile, git, newWorkTree, tryGit } from "../support/git_client.ts";
 import { declare } from "../support/keys.ts";
 import { eventually } from "../support/temp.ts";
@@ -184,6 +186,19 @@ Deno.test("G-60 M-29 a pack of a push that was killed is packed again like any o
     await repositories.cleanLeftovers(repository);
     assert.equal((await maintainGit(maintenance)).repacked, 1);
     assert.deepEqual(await countObjects(path), { loose: 0, packs: 1 });
+  }));
+
+Deno.test("a repository that is retired while it is packed is no failure", () =>
+  site(async (place) => {
+    const { directory, maintenance } = place;
+    const path = await serve(place, someone(), "retired", await newWorkTree(`${directory}/work`));
+    const git = await createGit({
+      binary: await pretendGit(directory, `mv ${path} ${directory}/elsewhere; exit 128`),
+      homePath: `${directory}/home`,
+      clock: systemClock,
+      limits: { maxPushBytes: 0 },
+    });
+    assert.equal((await maintainGit({ ...maintenance, git })).failed, 0);
   }));
 
 Deno.test("a stop ends maintenance at once and without harm", () =>
