@@ -44,6 +44,7 @@ export function createEngine(input: EngineInput): Engine {
     pins: new Pins(),
     clock,
     notify: input.notify,
+    rules,
     counters: metrics.purgatory,
     ...(expiryCause && { expiryCause }),
     ...(offered && { contributions: offered }),

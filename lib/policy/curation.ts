@@ -14,16 +14,20 @@ export type ListEntry =
   | { readonly kind: "repository"; readonly pubkey: string; readonly identifier: string }
   | { readonly kind: "identifier"; readonly identifier: string };
 
+/** What the operator refuses whatever else is allowed. */
+export interface Blacklists {
+  readonly repositoryBlacklist: readonly ListEntry[];
+  /** Public keys whose events are refused altogether. */
+  readonly eventBlacklist: ReadonlySet<string>;
+}
+
 /** The operator's rules an announcement is judged by. */
-export interface CurationRules {
+export interface CurationRules extends Blacklists {
   /** Normalised service domain (`host[:port]`). */
   readonly domain: string;
   /** Empty means open. */
   readonly repositoryWhitelist: readonly ListEntry[];
-  readonly repositoryBlacklist: readonly ListEntry[];
   readonly archive: ArchiveRules;
-  /** Public keys whose events are refused altogether. */
-  readonly eventBlacklist: ReadonlySet<string>;
 }
 
 /** Which announcements are taken although they need not list this service (GRASP-05). */

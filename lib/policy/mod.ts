@@ -16,3 +16,4 @@ export * from "./ref_command.ts";
 export * from "./release.ts";
 export * from "./state.ts";
 export * from "./view.ts";
+export * from "./waiting_blacklisted.ts";

@@ -1,6 +1,7 @@
 import type { GitData } from "../git/mod.ts";
 import type { NostrEvent } from "../nostr/mod.ts";
 import type { Logger, PurgatoryGroup } from "../observe/mod.ts";
+import type { Blacklists } from "../policy/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import type { ContributionUsage } from "./contribution_usage.ts";
@@ -33,6 +34,8 @@ export interface ReleaseParts {
   readonly pins: Pins;
   readonly clock: Clock;
   readonly notify: Notify;
+  /** The operator's lists may have changed since something began to wait. */
+  readonly rules: Blacklists;
   readonly counters: PurgatoryGroup;
   /** Why the git data of a waiting event did not come; `missing` when nobody knows. */
   readonly expiryCause?: (event: NostrEvent) => ExpiryCause;

@@ -7,6 +7,7 @@ import {
   type ReleasePlan,
   settleRelease,
   viewOf,
+  withoutBlacklisted,
 } from "../policy/mod.ts";
 import type { PurgatoryType, ReleaseStep, ReleaseVia } from "../observe/mod.ts";
 import type { Changes, DirtyMark, RepositoryKey, WaitingState } from "../store/mod.ts";
@@ -62,7 +63,7 @@ async function run(parts: ReleaseParts, request: ReleaseRequest): Promise<Releas
   const { identifier, incoming, receivedBy } = request;
   const { view, disk } = await atStep(parts, "3", async () => {
     const rows = await parts.store.readIdentifier(identifier);
-    const view = withIncoming(viewOf(identifier, rows), incoming);
+    const view = withIncoming(withoutBlacklisted(viewOf(identifier, rows), parts.rules), incoming);
     return { view, disk: await readDisk(parts.repositories, view, incoming, receivedBy) };
   });
   const plan = planRelease(view, new Set(disk.donors.keys()), new Set(disk.owners));

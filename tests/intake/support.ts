@@ -139,12 +139,14 @@ export async function bench(
   const tally = new Tally();
   let verified = 0;
   const locks = new KeyedLock();
+  const rules = { ...OPEN, ...options.rules };
   const parts: ReleaseParts = {
     store,
     repositories: new SimGit(disk, new Commits(new Dice(1)), instant),
     pins: new Pins(),
     clock,
     notify: (each) => notified.push(each),
+    rules,
     counters: noPurgatoryMetrics,
     log,
   };
@@ -157,7 +159,7 @@ export async function bench(
         return Promise.resolve(sig !== BAD_SIGNATURE);
       },
     },
-    rules: { ...OPEN, ...options.rules },
+    rules,
     limits: { ...INTAKE_LIMITS, maxEventFutureSecs: options.maxFutureSecs ?? 1_800 },
     intakeCounters: { received() {}, held() {}, rejected() {} },
     rejectedCounters: tally,

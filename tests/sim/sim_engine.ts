@@ -79,6 +79,7 @@ export async function startEngine(input: EngineParts): Promise<SimEngine> {
     pins: new Pins(),
     clock,
     notify: (event) => relay.publish(event, serialiseEvent(event)),
+    rules,
     counters: noPurgatoryMetrics,
     log: input.log,
   };

@@ -147,6 +147,7 @@ export async function engineIn(
       pins: new Pins(),
       clock,
       notify: (event) => notified.push(event),
+      rules: curation,
       counters: metrics.purgatory,
       log: silentLog,
     };

@@ -116,6 +116,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
     pins: new Pins(),
     clock,
     notify: (event) => notified.push(event),
+    rules,
     counters: noPurgatoryMetrics,
     log,
   };
