@@ -25,6 +25,23 @@ Deno.test("restore-check misses repositories that the manifest counts and no ann
     assert.match(stdout, /manifest +FAIL +1 repositories are here, and the manifest says 2\n/);
   }));
 
+Deno.test("a repository git cannot read is named as such by restore-check and why", () =>
+  scene(async (stage) => {
+    const dataPath = `${stage.directory}/data`;
+    const { owner } = await hosted(stage, "one");
+    const name = `${owner.npub}/one`;
+    await Deno.writeTextFile(`${dataPath}/git/${name}.git/config`, "[cut");
+    const check = await runProgram(["restore-check"], { dataPath });
+    assert.equal(check.code, 1);
+    assert.match(check.stdout, /FAIL +1 missing or unreadable: npub1\S+\/one\n/);
+    assert.match(check.stdout, /npub1\S+\/one: everything, /);
+    const [announcement] = await stage.relay.query({ kinds: [30617] });
+    for (const word of [name, announcement!.id]) {
+      const { stdout, stderr } = await runProgram(["why", word], { dataPath });
+      assert.match(stdout, /no +git data +npub1\S+\/one is damaged: git cannot list its refs/, stderr);
+    }
+  }));
+
 Deno.test("restore-check --full reads every pack: damaged bytes are found, odd old commits are none", () =>
   withTempDirectory(async (directory) => {
     const work = await newWorkTree(`${directory}/work`);

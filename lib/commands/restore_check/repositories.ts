@@ -99,12 +99,13 @@ async function compareOne(
   if (!await repositories.exists(expected)) {
     return waits ? undefined : { repository, missing: "repository", elsewhere };
   }
-  if (!state || waits) return undefined;
+  if (waits) return undefined;
   try {
+    const { refs } = await repositories.readRefs(expected); // first: of a damaged one nothing seems present
+    if (!state) return undefined;
     const present = await repositories.present(expected, state.refs.values());
     const missing = [...state.refs].filter(([, oid]) => !present.has(oid)).map(([name]) => name);
     if (missing.length > 0) return { repository, missing, elsewhere };
-    const { refs } = await repositories.readRefs(expected);
     const isEqual = [...refs].every(([name, oid]) =>
       !/^refs\/(heads|tags)\//.test(name) || state.symbolic.has(name) || state.refs.get(name) === oid
     ) && [...state.refs].every(([name, oid]) =>

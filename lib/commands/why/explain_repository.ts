@@ -11,7 +11,7 @@ import {
 } from "../../policy/mod.ts";
 import type { RepositoryKey } from "../../store/mod.ts";
 import type { DataBeside } from "../beside.ts";
-import { nameOf, stateData } from "./git_data.ts";
+import { nameOf, refsOf, stateData } from "./git_data.ts";
 import { type Finding, span, time, type WhyReport } from "./report.ts";
 
 /** Most ref changes listed; the rest is in the state. */
@@ -25,7 +25,19 @@ export async function explainRepository(data: DataBeside, repository: Repository
   const view = viewOf(identifier, await store.readIdentifier(identifier));
   const [state] = candidateStates(view, owner);
   const exists = await repositories.exists(repository);
-  const refs = exists ? (await repositories.readRefs(repository)).refs : new Map<string, string>();
+  const read = exists
+    ? await refsOf(data, repository)
+    : { ok: true as const, refs: new Map<string, string>() };
+  if (!read.ok) {
+    return {
+      subject: `repository ${nameOf(repository)}`,
+      ok: false,
+      verdict: "a push would fail",
+      findings: [announcementFinding(view, owner, now), read.finding],
+      missing: [],
+    };
+  }
+  const { refs } = read;
   const wanted = state ? changesTo(refs, state.refs, state.symbolic) : [ANY_PUSH];
   const present = exists && state
     ? new Set((await repositories.present(repository, new Set(state.refs.values()))).keys())

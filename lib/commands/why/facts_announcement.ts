@@ -8,8 +8,9 @@ import {
   viewOf,
   waitingAnnouncement,
 } from "../../policy/mod.ts";
+import type { RepositoryKey } from "../../store/mod.ts";
 import type { DataBeside } from "../beside.ts";
-import { nameOf, stateData } from "./git_data.ts";
+import { nameOf, refsOf, stateData } from "./git_data.ts";
 import { type Facts, type Finding, type Missing, span, time } from "./report.ts";
 
 /** Facts about an announcement (kind 30617). */
@@ -41,12 +42,8 @@ export async function announcementFacts(data: DataBeside, event: NostrEvent): Pr
   const repository = { owner, identifier };
   const missing: Missing[] = [];
   if (await repositories.exists(repository)) {
-    const { refs } = await repositories.readRefs(repository);
-    const count = [...refs.keys()].filter((name) => /^refs\/(heads|tags)\//.test(name)).length;
-    const text = count > 0
-      ? `${nameOf(repository)} has ${count} branches and tags`
-      : `${nameOf(repository)} has no branch or tag: the announcement is served once git data arrives`;
-    findings.push({ status: count > 0 ? "ok" : "no", topic: "git data", text });
+    const read = await refsOf(data, repository);
+    findings.push(read.ok ? branchesFinding(repository, read.refs) : read.finding);
   } else {
     const text = `${nameOf(repository)} has no repository on disk: the announcement waits for its git data`;
     findings.push({ status: "no", topic: "git data", text });
@@ -66,6 +63,14 @@ export async function announcementFacts(data: DataBeside, event: NostrEvent): Pr
     findings.push({ status: "note", topic: "state", text: "no authorised state is known for it" });
   }
   return { findings, missing };
+}
+
+function branchesFinding(repository: RepositoryKey, refs: ReadonlyMap<string, string>): Finding {
+  const count = [...refs.keys()].filter((name) => /^refs\/(heads|tags)\//.test(name)).length;
+  const text = count > 0
+    ? `${nameOf(repository)} has ${count} branches and tags`
+    : `${nameOf(repository)} has no branch or tag: the announcement is served once git data arrives`;
+  return { status: count > 0 ? "ok" : "no", topic: "git data", text };
 }
 
 function exceptionFact(view: IdentifierView, owner: string): Finding {

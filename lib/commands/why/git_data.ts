@@ -1,6 +1,5 @@
 import type { RepositoryRef } from "../../git/mod.ts";
 import { encodeNpub, isOid, quoted, type State } from "../../nostr/mod.ts";
-
 import type { DataBeside } from "../beside.ts";
 import type { Finding, Missing } from "./report.ts";
 
@@ -15,6 +14,24 @@ export function nameOf({ space, owner, identifier }: RepositoryRef): string {
   return `${space === "prs" ? "prs/" : ""}${encodeNpub(owner)}/${quoted(identifier)}`;
 }
 
+/** The refs of a repository that exists, or the finding that git cannot list them. */
+export async function refsOf(
+  { repositories }: DataBeside,
+  repository: RepositoryRef,
+): Promise<
+  { readonly ok: true; readonly refs: ReadonlyMap<string, string> } | {
+    readonly ok: false;
+    readonly finding: Finding;
+  }
+> {
+  try {
+    return { ok: true, refs: (await repositories.readRefs(repository)).refs };
+  } catch {
+    const text = `${nameOf(repository)} is damaged: git cannot list its refs`;
+    return { ok: false, finding: { status: "no", topic: "git data", text } };
+  }
+}
+
 /** Compares what a state declares with the repository of `owner`. */
 export async function stateData(data: DataBeside, owner: string, state: State): Promise<HeldData> {
   return await heldBy(data, { owner, identifier: state.identifier }, state.refs);
@@ -22,10 +39,11 @@ export async function stateData(data: DataBeside, owner: string, state: State): 
 
 /** Which of the objects `wanted` (by ref) one repository lacks. */
 export async function heldBy(
-  { repositories }: DataBeside,
+  data: DataBeside,
   repository: RepositoryRef,
   wanted: ReadonlyMap<string, string>,
 ): Promise<HeldData> {
+  const { repositories } = data;
   const name = nameOf(repository);
   const lack = (entries: Iterable<readonly [string, string]>): Missing[] =>
     Array.from(entries, ([ref, oid]) => ({ repository: name, ref, oid }));
@@ -35,11 +53,9 @@ export async function heldBy(
       missing: lack(wanted),
     };
   }
-  const refs = await repositories.readRefs(repository).then((read) => read.refs, () => undefined);
-  if (!refs) {
-    const text = `${name} is damaged: git cannot list its refs`;
-    return { finding: { status: "no", topic: "git data", text }, missing: [] };
-  }
+  const read = await refsOf(data, repository);
+  if (!read.ok) return { finding: read.finding, missing: [] };
+  const { refs } = read;
   const tips = new Set(refs.values());
   const unproven = [...new Set(wanted.values())].filter((oid) => !tips.has(oid) && isOid(oid));
   const complete = unproven.length === 0
