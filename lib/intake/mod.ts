@@ -1,4 +1,5 @@
 /** Door 1: admits events, and looks again at refused ones when what they lacked became known. */
+export { AdmissionOrder } from "./admission_order.ts";
 export { type AdmitAnswer, Intake } from "./intake.ts";
 export type { AdmitResult } from "./judge.ts";
 export { importLegacyRejected, type LegacyRejectedParts } from "./legacy_rejected.ts";

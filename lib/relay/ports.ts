@@ -49,6 +49,9 @@ export interface RelayBounds {
   /** Messages and bytes of one connection that wait to be processed; beyond it closes. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  /** EVENTs of one connection, and UTF-16 units in them, that may be judged at the same time. */
+  readonly eventsUnderWay: number;
+  readonly eventUnitsUnderWay: number;
   /** Live events and bytes one subscription holds back until its EOSE; beyond it is CLOSED. */
   readonly heldEvents: number;
   readonly heldBytes: number;
@@ -77,6 +80,8 @@ export const DEFAULT_BOUNDS: RelayBounds = {
   drainPollMs: 50,
   queuedMessages: 10_000,
   queuedBytes: 32 << 20,
+  eventsUnderWay: 32,
+  eventUnitsUnderWay: 256 << 10,
   heldEvents: 5_000,
   heldBytes: 16 << 20,
   subscriptionBytes: 64 << 20,

@@ -1,11 +1,14 @@
 import { Buffer } from "node:buffer";
+import { AdmissionOrder } from "../intake/mod.ts";
 import type { Filter } from "../nostr/mod.ts";
 import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
+import { AnswerQueue } from "./answer_queue.ts";
 import { Inbox } from "./inbox.ts";
 import type { LiveSubscriptions } from "./live.ts";
 import {
   answerIdOf,
+  type ClientMessage,
   NOTICE,
   type Notice,
   parseClientMessage,
@@ -15,7 +18,7 @@ import {
 import type { NegentropyCapacity } from "./negentropy_capacity.ts";
 import { NegentropySessions } from "./negentropy_sessions.ts";
 import { Outbox, type OutboxSocket } from "./outbox.ts";
-import type { EventSink, RelayBounds, RelayLimits, RelayMetrics, RelayStore } from "./ports.ts";
+import type { AdmitAnswer, EventSink, RelayBounds, RelayLimits, RelayMetrics, RelayStore } from "./ports.ts";
 import { Subscription, subscriptionBytes } from "./subscription.ts";
 import { TokenBucket } from "./token_bucket.ts";
 import { nextTurn } from "./turn.ts";
@@ -41,15 +44,20 @@ const TRY_AGAIN_LATER = 1013;
 /** A message that does not fit is not parsed: its beginning says enough to count it. */
 const EVENT_MESSAGE = /^\s*\[\s*"EVENT"/;
 
+type NotEvent = Exclude<ClientMessage, { readonly type: "EVENT" }>;
+
 /**
- * One client connection (NIP-01). Messages are handled in order, one at a time; only this class
- * writes to its socket. A refusal never closes the connection, an exceeded transport limit does.
+ * One client connection (NIP-01). Messages are handled as if one at a time, and answered in order;
+ * EVENTs that follow each other overlap as far as nobody can tell. Only this class writes to its
+ * socket. A refusal never closes the connection, an exceeded transport limit does.
  */
 export class Session {
   readonly #deps: SessionDeps;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox<string | undefined>;
   readonly #eventTokens: TokenBucket;
+  readonly #order = new AdmissionOrder();
+  readonly #answers: AnswerQueue;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #negentropy: NegentropySessions;
   #subscriptionBytes = 0;
@@ -62,6 +70,7 @@ export class Session {
       deps.bounds.queuedMessages,
       deps.bounds.queuedBytes,
     );
+    this.#answers = new AnswerQueue(deps.bounds.eventsUnderWay, deps.bounds.eventUnitsUnderWay);
     this.#eventTokens = new TokenBucket(() => deps.limits.maxEventsPerMinute, deps.clock);
     this.#negentropy = new NegentropySessions({
       ...deps,
@@ -86,8 +95,9 @@ export class Session {
   }
 
   /** Takes no further messages; resolves when those received have been answered. */
-  finish(): Promise<void> {
-    return this.#inbox.finish();
+  async finish(): Promise<void> {
+    await this.#inbox.finish();
+    await this.#answers.empty();
   }
 
   /** Sends a NOTICE; the text is one of {@link NOTICE}, because peers react to words in it. */
@@ -115,30 +125,28 @@ export class Session {
     try {
       // A client that reads no answers gets no further ones computed.
       if (this.#outbox.isFull && !(await this.#outbox.drained())) return;
-      await this.#dispatch(text);
+      const message = text === undefined ? undefined : parseClientMessage(text);
+      if (message?.type === "EVENT") return await this.#event(message.value, text!.length);
+      await this.#answers.empty();
+      if (this.#outbox.ended.aborted) return;
+      await this.#dispatch(message, text?.length ?? 0);
     } catch (error) {
       this.#deps.log.error("handling a client message failed", { error: String(error) });
       this.notice(NOTICE.failed);
     }
   }
 
-  #dispatch(text: string | undefined): Promise<void> | void {
-    const { metrics } = this.#deps;
-    if (text === undefined) {
-      metrics.received("invalid");
-      return this.notice(NOTICE.binary);
-    }
-    const message = parseClientMessage(text);
-    metrics.received(message.type);
+  /** Handles a message of `length` UTF-16 units; undefined: a binary one. */
+  #dispatch(message: NotEvent | undefined, length: number): Promise<void> | void {
+    this.#deps.metrics.received(message?.type ?? "invalid");
+    if (!message) return this.notice(NOTICE.binary);
     switch (message.type) {
-      case "EVENT":
-        return this.#event(message.value);
       case "AUTH":
-        return this.#answerEvent(message.value, false, "invalid: no challenge was issued");
+        return this.#answerEvent(message.value, refused("invalid: no challenge was issued"));
       case "REQ":
         return this.#withFilters(
           message,
-          (filters) => this.#request(message.id, filters, subscriptionBytes(text.length, filters)),
+          (filters) => this.#request(message.id, filters, subscriptionBytes(length, filters)),
           () => this.#drop(message.id),
         );
       case "COUNT":
@@ -156,22 +164,33 @@ export class Session {
     }
   }
 
-  async #event(value: unknown): Promise<void> {
+  /** Starts judging an event of `length` UTF-16 units; resolves when the next message may be looked at. */
+  #event(value: unknown, length: number): Promise<void> | void {
+    const { metrics } = this.#deps;
+    metrics.received("EVENT");
     if (!this.#eventTokens.take()) {
-      this.#deps.metrics.rateLimited("event");
-      return this.#answerEvent(value, false, "rate-limited: slow down");
+      metrics.rateLimited("event");
+      return this.#answers.add(
+        Promise.resolve(refused("rate-limited: slow down")),
+        length,
+        (answer) => this.#answerEvent(value, answer),
+      );
     }
+    const admitted = this.#order.run(value, () => this.#admit(value));
+    return this.#answers.add(admitted, length, (answer) => this.#answerEvent(value, answer));
+  }
+
+  async #admit(value: unknown): Promise<AdmitAnswer> {
     try {
-      const answer = await this.#deps.sink.admit(value, "client");
-      this.#answerEvent(value, answer.accepted, answer.message, answer.id);
+      return await this.#deps.sink.admit(value, "client");
     } catch (error) {
       this.#deps.log.error("admitting an event failed", { error: String(error) });
-      this.#answerEvent(value, false, "error: could not process event");
+      return refused("error: could not process event");
     }
   }
 
   /** Exactly one answer: an OK with the id as sent, or a NOTICE when there is no id to repeat. */
-  #answerEvent(value: unknown, accepted: boolean, message: string, readId?: string): void {
+  #answerEvent(value: unknown, { id: readId, accepted, message }: AdmitAnswer): void {
     const id = answerIdOf(value) ?? readId;
     if (id === undefined) this.notice(NOTICE.unparsable);
     else this.#outbox.send("OK", JSON.stringify(["OK", id, accepted, message]));
@@ -286,6 +305,10 @@ export class Session {
     this.#deps.live.remove(subscription);
     this.#deps.metrics.subscriptions(-1);
   }
+}
+
+function refused(message: string): AdmitAnswer {
+  return { id: undefined, accepted: false, message };
 }
 
 /** Bytes of `text` in UTF-8; counted only when the answer can matter for `limit`. */

@@ -321,16 +321,19 @@ Deno.test("H-13 a message of the largest size is handled, one byte more closes w
 Deno.test("a client whose messages pile up beyond the bound is counted and closed with 1013 and no NOTICE", async () => {
   const never = Promise.withResolvers<never>();
   const sink = { admit: () => never.promise };
-  await withRelay({ sink, bounds: { queuedMessages: 20 } }, async ({ port, url, metrics }) => {
-    const flooding = await rawUpgrade(port);
-    const calm = await RelayClient.connect(url);
-    for (let i = 0; i < 22; i++) await sendText(flooding, '["EVENT",{}]');
-    assert.deepEqual(await readCloseFrame(flooding), { before: 0, code: 1013 });
-    flooding.connection.close();
-    assert.deepEqual(metrics.limited, ["event"]);
-    await settled(calm);
-    await calm.close();
-  });
+  await withRelay(
+    { sink, bounds: { queuedMessages: 20, eventsUnderWay: 1 } },
+    async ({ port, url, metrics }) => {
+      const flooding = await rawUpgrade(port);
+      const calm = await RelayClient.connect(url);
+      for (let i = 0; i < 22; i++) await sendText(flooding, '["EVENT",{}]');
+      assert.deepEqual(await readCloseFrame(flooding), { before: 0, code: 1013 });
+      flooding.connection.close();
+      assert.deepEqual(metrics.limited, ["event"]);
+      await settled(calm);
+      await calm.close();
+    },
+  );
 });
 
 Deno.test("COUNT answers the number of matching events over the store", async () => {
