@@ -15,6 +15,7 @@ import {
   STORED_ALREADY_MESSAGE,
   type Verdict,
 } from "../policy/mod.ts";
+import type { EventStanding } from "../store/mod.ts";
 import { nowSeconds } from "../world/mod.ts";
 import { admitAnnouncement } from "./admit_announcement.ts";
 import { admitDeletion } from "./admit_deletion.ts";
@@ -69,15 +70,16 @@ export async function judge(parts: JudgeParts, event: NostrEvent, source: EventS
   const refused = (refusal: Refusal) => judged(noted(parts, event, source, refusal));
   const blacklisted = authorRefusal(event.pubkey, rules);
   if (blacklisted) return refused(blacklisted);
-  if (await store.has(event.id)) {
+  const standing = await store.standing(event);
+  if (standing.served) {
     return judged({ ok: true, outcome: "duplicate", message: STORED_ALREADY_MESSAGE });
   }
   if (source === "sync") {
-    const known = await knownToSync(parts, event);
+    const known = knownToSync(event, standing);
     if (known) return judged(known);
   }
   // A deletion request cannot be deleted (NIP-09).
-  if (event.kind !== KIND.deletion && await store.isTombstoned(event)) return refused(DELETED);
+  if (event.kind !== KIND.deletion && standing.tombstoned) return refused(DELETED);
   const now = nowSeconds(parts.clock);
   const expiration = expirationOf(event);
   if (expiration !== undefined && expiration <= now) {
@@ -99,14 +101,11 @@ export async function judge(parts: JudgeParts, event: NostrEvent, source: EventS
 }
 
 /** What needs no second judgement when another relay offers it. */
-async function knownToSync({ store, memory }: JudgeParts, event: NostrEvent): Promise<Verdict | undefined> {
-  if (await memory.knows(event.id)) return REFUSED_BEFORE;
-  if (await store.waitingKind(event.id)) {
-    return { ok: true, outcome: "duplicate", message: IN_PURGATORY_MESSAGE };
-  }
+function knownToSync(event: NostrEvent, { refused, waiting, expired }: EventStanding): Verdict | undefined {
+  if (refused) return REFUSED_BEFORE;
+  if (waiting) return { ok: true, outcome: "duplicate", message: IN_PURGATORY_MESSAGE };
   // States and pull requests that expired are served once their data is here; announcements start over.
-  if (event.kind === KIND.announcement && await store.isExpired(event.id)) return EXPIRED;
-  return undefined;
+  return event.kind === KIND.announcement && expired ? EXPIRED : undefined;
 }
 
 async function byKind(parts: JudgeParts, event: NostrEvent, source: EventSource): Promise<Verdict> {

@@ -83,11 +83,6 @@ export class RefusedMemory {
     await this.#written;
   }
 
-  /** True when an event of another relay need not be judged. */
-  async knows(id: string): Promise<boolean> {
-    return await this.#parts.store.isRefused(id);
-  }
-
   /**
    * Takes entries out because their refusal may be overturned. Resolves to their events as far as
    * they are still whole; when one is refused again, only its id is remembered, from its first time.

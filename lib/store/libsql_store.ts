@@ -12,7 +12,8 @@ import { countEvents, queryTexts } from "./query.ts";
 import { Reader, UNEXPIRED } from "./reader.ts";
 import { RefusedTables } from "./refused_tables.ts";
 import type { IdTraces, RefusedCounts, RefusedMatch, RefusedQuery, RefusedType } from "./refused_types.ts";
-import { relatedQueries } from "./related.ts";
+import { relatedQuery } from "./related.ts";
+import { standingOf } from "./standing.ts";
 import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
 import { textKey } from "./text_key.ts";
 import { tracesOf } from "./traces.ts";
@@ -20,6 +21,7 @@ import type {
   Changes,
   CommitListener,
   DirtyMark,
+  EventStanding,
   IdentifierRows,
   InsertVerdict,
   Item,
@@ -72,6 +74,11 @@ export class LibsqlStore implements Store {
     }
   }
 
+  /** See `Store.standing`. */
+  async standing(event: NostrEvent): Promise<EventStanding> {
+    return await standingOf(this.#reader, event);
+  }
+
   /** See `Store.has`. */
   async has(id: string): Promise<boolean> {
     const sql = `SELECT 1 FROM events WHERE id = ? AND ${UNEXPIRED}`;
@@ -122,10 +129,8 @@ export class LibsqlStore implements Store {
 
   /** See `Store.isRelated`. */
   async isRelated(event: NostrEvent): Promise<boolean> {
-    for (const { sql, args } of relatedQueries(event, nowSeconds(this.#parts.clock))) {
-      if ((await this.#reader.rows(sql, args)).length > 0) return true;
-    }
-    return false;
+    const { sql, args } = relatedQuery(event, nowSeconds(this.#parts.clock));
+    return await this.#reader.number(sql, args) === 1;
   }
 
   /** See `Store.readIdentifier`. */
@@ -253,11 +258,6 @@ export class LibsqlStore implements Store {
   /** See `SyncStore.unwanted`. */
   async unwanted(ids: readonly string[]): Promise<ReadonlySet<string>> {
     return await unwantedOf(this.#parts.database, ids, this.#parts.clock.now());
-  }
-
-  /** See `RefusedStore.isRefused`. */
-  async isRefused(id: string): Promise<boolean> {
-    return await this.#refused.isRefused(id);
   }
 
   /** See `RefusedStore.hasRefused`. */

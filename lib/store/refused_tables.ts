@@ -29,11 +29,6 @@ export class RefusedTables {
     this.#parts = parts;
   }
 
-  /** See `RefusedStore.isRefused`. */
-  async isRefused(id: string): Promise<boolean> {
-    return await this.#any("SELECT 1 FROM refused_events WHERE id = ? AND until > ?", id);
-  }
-
   /** What is remembered of one refused id, however often it was looked at. */
   async find(id: string): Promise<RefusedMatch | undefined> {
     const sql = `SELECT ${COLUMNS} FROM refused_events WHERE id = ?2 AND until > ?1`;

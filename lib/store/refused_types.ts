@@ -81,8 +81,6 @@ export const MAX_GONE = 100_000;
  * an id is forgotten. What is past its time is never returned, whether it was swept or not.
  */
 export interface RefusedStore {
-  /** True when this id is remembered as refused. */
-  isRefused(id: string): Promise<boolean>;
   /** True when some announcement or state of this identifier is remembered. */
   hasRefused(identifier: string): Promise<boolean>;
   /** What matches and has fewer than `attempts`, whole events first, oldest first, at most `limit`. */

@@ -1,5 +1,5 @@
 import { addressIdentifier, isHex64, KIND, type NostrEvent, parseCoordinate } from "../nostr/mod.ts";
-import type { SqlValue, Statement } from "./statement.ts";
+import type { Statement } from "./statement.ts";
 import { textKey } from "./text_key.ts";
 
 /** Most references of one event that are followed. */
@@ -11,16 +11,13 @@ const MAX_REFERENCES = 1_000;
 const NO_LINKS = `(${KIND.deletion}, ${KIND.graspList})`;
 
 /**
- * The queries that decide whether `event` is related to a served one, to be asked in order until
- * one returns a row: its coordinates, its ids, and who names it. At most one query per class.
+ * The query that decides whether `event` is related to a served one: 1 or 0. Its coordinates are looked
+ * for first, then its ids, then who names it; what answers ends the search.
  */
-export function relatedQueries(event: NostrEvent, nowSeconds: number): readonly Statement[] {
+export function relatedQuery(event: NostrEvent, nowSeconds: number): Statement {
   const { coordinates, ids } = referencesOf(event);
-  const now = BigInt(nowSeconds);
-  const queries: Statement[] = [];
-  if (coordinates.length > 0) queries.push({ sql: BY_COORDINATE, args: [JSON.stringify(coordinates), now] });
-  if (ids.length > 0) queries.push({ sql: BY_ID, args: [JSON.stringify(ids), now] });
-  return [...queries, { sql: BY_WHO_NAMES_IT, args: [...forwardNames(event), now] }];
+  const lists = [coordinates, ids, forwardNames(event)];
+  return { sql: RELATED, args: [BigInt(nowSeconds), ...lists.map((list) => JSON.stringify(list))] };
 }
 
 /** Kinds that make nothing related. */
@@ -36,7 +33,7 @@ export interface RelatedKeys {
   readonly opens: readonly string[];
 }
 
-/** The keys of `event`, as an orphan and as a served event; {@link relatedQueries} decides in the end. */
+/** The keys of `event`, as an orphan and as a served event; {@link relatedQuery} decides in the end. */
 export function relatedKeys(event: NostrEvent): RelatedKeys {
   const { coordinates, ids } = referencesOf(event);
   const refersTo = [...ids, ...coordinates.map((parts) => (parts as unknown[]).join(":"))];
@@ -50,16 +47,16 @@ export function relatedKeys(event: NostrEvent): RelatedKeys {
   };
 }
 
-const BY_COORDINATE = `SELECT 1 FROM json_each(?1) c CROSS JOIN events e INDEXED BY events_by_coordinate
-  ON e.kind = c.value ->> 0 AND e.pubkey = c.value ->> 1 AND e.d = c.value ->> 2
-  WHERE e.kind NOT IN ${NO_LINKS} AND (e.expires_at IS NULL OR e.expires_at > ?2) LIMIT 1`;
+const SERVED_LINK = (alias: string) =>
+  `${alias}.kind NOT IN ${NO_LINKS} AND (${alias}.expires_at IS NULL OR ${alias}.expires_at > ?1)`;
 
-const BY_ID = `SELECT 1 FROM json_each(?1) c CROSS JOIN events e ON e.id = c.value
-  WHERE e.kind NOT IN ${NO_LINKS} AND (e.expires_at IS NULL OR e.expires_at > ?2) LIMIT 1`;
-
-const BY_WHO_NAMES_IT = `SELECT 1 FROM json_each(?1) c CROSS JOIN tags t
-  ON t.name = c.value ->> 0 AND t.value = c.value ->> 1
-  WHERE t.kind NOT IN ${NO_LINKS} AND (t.expires_at IS NULL OR t.expires_at > ?2) LIMIT 1`;
+const RELATED = `SELECT
+  EXISTS (SELECT 1 FROM json_each(?2) c CROSS JOIN events e INDEXED BY events_by_coordinate
+    ON e.kind = c.value ->> 0 AND e.pubkey = c.value ->> 1 AND e.d = c.value ->> 2
+    WHERE ${SERVED_LINK("e")})
+  OR EXISTS (SELECT 1 FROM json_each(?3) c CROSS JOIN events e ON e.id = c.value WHERE ${SERVED_LINK("e")})
+  OR EXISTS (SELECT 1 FROM json_each(?4) c CROSS JOIN tags t
+    ON t.name = c.value ->> 0 AND t.value = c.value ->> 1 WHERE ${SERVED_LINK("t")})`;
 
 /** What the reference tags of `event` name; malformed ones are inert. */
 function referencesOf(event: NostrEvent): { coordinates: unknown[]; ids: string[] } {
@@ -80,7 +77,7 @@ function referencesOf(event: NostrEvent): { coordinates: unknown[]; ids: string[
 }
 
 /** Tag names and values by which a stored event may name `event`. */
-function forwardNames(event: NostrEvent): SqlValue[] {
+function forwardNames(event: NostrEvent): [string, string][] {
   const names: [string, string][] = [["e", event.id], ["E", event.id], ["q", event.id]];
   const identifier = addressIdentifier(event);
   if (identifier !== undefined) {
@@ -92,5 +89,5 @@ function forwardNames(event: NostrEvent): SqlValue[] {
       for (const name of ["a", "A", "q"]) names.push([name, textKey(spelling)]);
     }
   }
-  return [JSON.stringify(names)];
+  return names;
 }

@@ -126,8 +126,24 @@ export interface QueryResult {
   readonly events: readonly string[];
 }
 
+/** What the database knows of an event that arrives. */
+export interface EventStanding {
+  /** See `Store.has`. */
+  readonly served: boolean;
+  /** See `Store.isTombstoned`. */
+  readonly tombstoned: boolean;
+  /** It waits in purgatory; see `Store.waitingKind`. */
+  readonly waiting: boolean;
+  /** Its id is remembered as refused. */
+  readonly refused: boolean;
+  /** See `Store.isExpired`. */
+  readonly expired: boolean;
+}
+
 /** The events this server serves, and purgatory, in one database. */
 export interface Store extends SyncStore, RefusedStore, UpkeepStore {
+  /** Everything that decides whether an event that arrives is looked at any further. */
+  standing(event: NostrEvent): Promise<EventStanding>;
   /** True when an event with this id is served. */
   has(id: string): Promise<boolean>;
   /** The served events among `ids`, newest first. */

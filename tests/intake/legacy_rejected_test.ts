@@ -1,6 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { importLegacyRejected } from "../../lib/intake/mod.ts";
-import { LineLog } from "../store/fixtures.ts";
+import { isRefused, LineLog } from "../store/fixtures.ts";
 import { DAMAGED_FILES, rejectedCache } from "../support/legacy_files.ts";
 import { withTempDirectory } from "../support/temp.ts";
 import { announcement, BAD_SIGNATURE, type Bench, bench, KEYS, NOW, state } from "./support.ts";
@@ -69,7 +69,7 @@ Deno.test("S-91 the index of refused events of a Rust ngit-grasp is imported onc
     deepStrictEqual([bobs?.type, bobs?.reason], ["announcement", "does_not_list_service"]);
     strictEqual((await sync(early)).result, "rejected");
     clock.jump(7 * DAY - 90_000);
-    ok(!await store.isRefused(early.id));
+    ok(!await isRefused(store, early.id));
     deepStrictEqual(await importing(world, undefined), { lines: [], files: [] });
   }));
 
@@ -132,7 +132,7 @@ Deno.test("S-91 of refusals only usable ones are imported, and what is here alre
     deepStrictEqual(found.map(({ id }) => id).sort(), [mine.id, forged.id, swapped.id].sort());
     strictEqual(found.find(({ id }) => id === mine.id)?.at, now);
     ok(found.every(({ id, whole }) => id === mine.id || whole === undefined));
-    ok(!await store.isRefused(accepted.id));
+    ok(!await isRefused(store, accepted.id));
   }));
 
 for (const [what, content] of DAMAGED_FILES) {

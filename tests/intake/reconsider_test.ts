@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
+import { isRefused } from "../store/fixtures.ts";
 import { announcement, type Bench, bench, event, KEYS, NOW, state } from "./support.ts";
 
 const OID = "1".repeat(40);
@@ -59,7 +60,7 @@ Deno.test("S-93 scenario S44: states of the author and of a maintainer wait as s
     const kinds = await Promise.all(states.map(({ id }) => store.waitingKind(id)));
     deepStrictEqual(kinds, ["state", "state", undefined]);
     deepStrictEqual(new Set(handedOver.map(({ id }) => id)), new Set([states[0]!.id, states[1]!.id]));
-    ok(await store.isRefused(states[2]!.id), "a stranger's stays refused");
+    ok(await isRefused(store, states[2]!.id), "a stranger's stays refused");
   }));
 
 Deno.test("S-93 a chain of maintainers resolves by itself, whatever order it came in", () =>

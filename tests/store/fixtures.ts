@@ -127,3 +127,8 @@ export async function put(store: Store, ...events: NostrEvent[]): Promise<readon
 export async function ids(store: Store, ...filters: Filter[]): Promise<string[]> {
   return (await store.query(filters)).events.map((text) => (JSON.parse(text) as NostrEvent).id);
 }
+
+/** True when the store remembers this id as refused. */
+export async function isRefused(store: Store, id: string): Promise<boolean> {
+  return (await store.traces(id)).refused !== undefined;
+}

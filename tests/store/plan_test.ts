@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import type { Filter } from "../../lib/nostr/mod.ts";
 import { countOf, rowsOf, textsOf } from "../../lib/store/filter_sql.ts";
-import { filter, key, NOW, open, withDirectory } from "./fixtures.ts";
+import { relatedQuery } from "../../lib/store/related.ts";
+import { event, filter, key, NOW, open, withDirectory } from "./fixtures.ts";
 
 const MANY = Array.from({ length: 1_000 }, (_, i) => key(i));
 
@@ -66,3 +67,22 @@ Deno.test("IO-3 no filter that names an id, author, kind or tag scans a table or
 function isListScan(step: string): boolean {
   return /VIRTUAL TABLE|CONSTANT ROW|SCAN \(subquery|SCAN s$/.test(step);
 }
+
+Deno.test("whether an event is related is found by index, in order of what is cheapest", () =>
+  withDirectory(async (path) => {
+    await (await open(path)).store.close();
+    const client = createClient({ url: `file:${path}` });
+    try {
+      const tags = [["a", `30617:${key(2)}:x`], ["e", key(3)]];
+      const { sql, args } = relatedQuery(event({ kind: 30618, tags }), NOW);
+      const plan = await client.execute({ sql: `EXPLAIN QUERY PLAN ${sql}`, args: [...args] });
+      const steps = plan.rows.map((row) => String(row.detail)).filter((step) => /\b[et]\b/.test(step));
+      assert.deepEqual(steps.map((step) => step.replace(/ \(.*/, "")), [
+        "SEARCH e USING INDEX events_by_coordinate",
+        "SEARCH e USING INDEX sqlite_autoindex_events_1",
+        "SEARCH t USING PRIMARY KEY",
+      ]);
+    } finally {
+      client.close();
+    }
+  }));

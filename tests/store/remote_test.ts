@@ -308,6 +308,10 @@ Deno.test(
       identifier: await trips(() => store.readIdentifier("x")),
       start: await trips(() => store.pendingAtStart()),
       ping: await trips(() => store.ping()),
+      arrival: await trips(() => store.standing(state)),
+      related: await trips(() =>
+        store.isRelated(event({ tags: [["a", `30618:${key(2)}:y`], ["e", key(3)]] }))
+      ),
     }, {
       commit: 2,
       group: 2,
@@ -319,6 +323,8 @@ Deno.test(
       identifier: 1,
       start: 1,
       ping: 1,
+      arrival: 1,
+      related: 1,
     });
     await store.close();
   }),
