@@ -175,16 +175,19 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     gate,
     clock,
     log: log.target("git"),
-    limits: live.derive(({ maxPushBytes, maxGitProcesses, gitTimeoutSecs }) => ({
+    limits: live.derive(({ maxPushBytes, maxGitProcesses, gitTimeoutSecs, packCacheMb }) => ({
       maxPushBytes,
       maxGitProcesses,
       gitTimeoutMs: gitTimeoutSecs * 1000,
+      packCacheBytes: packCacheMb * MEBIBYTE,
     })),
+    hasSpace,
     metrics: metrics.git,
     ...(contributions && { contributions: contributions.service }),
   });
 
   await repositories.emptyTrash();
+  await gitHttp.clearPackCache();
   await repositories.recount();
   await importLegacyState({ ...parts, locks, verifier, gitDataPath });
   await importLegacyRejected({ ...parts, verifier, refusedLifetimes, gitDataPath });
@@ -232,6 +235,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     }),
     rejectedCounts: () => intake.rejectedCounts(),
     gitProcesses: () => gitHttp.load(),
+    packCacheBytes: () => gitHttp.packCacheBytes(),
   });
   const replication = late.replication = startReplication({
     live,

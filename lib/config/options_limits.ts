@@ -98,6 +98,11 @@ export const LIMIT_OPTIONS = {
     help: "git processes serving clients at once; further requests wait 30 s, then get 503",
     reloadable: true,
   }),
+  NGIT_PACK_CACHE_MB: withDefault(kinds.uint(0, 1_048_576), {
+    default: "1024",
+    help: "Disk space in MiB for packs kept for later clones, below the git data path; 0 is off",
+    reloadable: true,
+  }),
   NGIT_GIT_TIMEOUT_SECS: withDefault(kinds.uint(10, 86_400), {
     default: "600",
     help: "A git process serving a client is ended after this many seconds without output",

@@ -1,12 +1,19 @@
 import type { GitChild, GitExit } from "./git_process.ts";
-import { encodePacket, joinBytes, PktBuffer } from "./pkt_line.ts";
+import { encodePacket, joinBytes, type Packet, PktBuffer } from "./pkt_line.ts";
+import { latin1 } from "./ref_view.ts";
 import { BAND, BandText } from "./side_band.ts";
+
+/** How git begins a line that says why it gives up. */
+const ERROR = "ERR ";
 
 /** Removes host paths from the side-band texts inside git's output to a fetch; packs pass unchanged. */
 export class FetchOutputFilter {
   readonly #packets = new PktBuffer();
   readonly #text: BandText;
   #isRaw = false;
+  #hasPack = false;
+  #hasError = false;
+  #last: Packet["kind"] | undefined;
 
   constructor(knownPaths: readonly string[]) {
     // 1,000 bytes fit every client, whichever side-band it asked for.
@@ -26,6 +33,9 @@ export class FetchOutputFilter {
         break;
       }
       const band = packet.kind === "data" ? packet.payload[0] : undefined;
+      this.#hasPack ||= band === BAND.data;
+      this.#hasError ||= band === BAND.error || isError(packet);
+      this.#last = packet.kind;
       if (packet.kind === "data" && (band === BAND.progress || band === BAND.error)) {
         parts.push(this.#text.push(band, packet.payload.subarray(1)));
         if (band === BAND.error) parts.push(this.#text.flush());
@@ -39,8 +49,19 @@ export class FetchOutputFilter {
 
   /** What is left when git's output has ended. */
   end(): Uint8Array {
-    return joinBytes([this.#text.flush(), this.#packets.takeRest()]);
+    const rest = this.#packets.takeRest();
+    if (rest.length > 0) this.#last = undefined;
+    return joinBytes([this.#text.flush(), rest]);
   }
+
+  /** True when all output so far is a pack in a side-band, from its beginning to its flush, without complaint. */
+  get isWholePack(): boolean {
+    return this.#hasPack && !this.#hasError && !this.#isRaw && this.#last === "flush";
+  }
+}
+
+function isError(packet: Packet): boolean {
+  return packet.kind === "data" && latin1(packet.payload.subarray(0, ERROR.length)) === ERROR;
 }
 
 /** Parts of a streamed answer made from a child's output. */

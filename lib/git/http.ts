@@ -16,6 +16,10 @@ export interface GitHttp {
   handle(request: Request, rawPath: string, client?: string): Promise<Response> | undefined;
   /** Gets ready to serve contributors' repositories that do not exist. Rejects when git does not work. */
   prepareContributions(): Promise<void>;
+  /** Removes what an earlier server kept for later requests. Never rejects. */
+  clearPackCache(): Promise<void>;
+  /** Bytes kept on disk for later requests. */
+  packCacheBytes(): number;
   /** Git children serving clients now, and requests waiting for one. */
   load(): { readonly active: number; readonly waiting: number };
   /** Lets running pushes and fetches end for `graceMs`, then ends every child. Resolves within 10 s after that. */
@@ -50,6 +54,8 @@ export function createGitHttp(options: GitHttpOptions): GitHttp {
       if (subpath === "") return contribution && refuseUnread(request, repositoryNotFound());
       return answer(context, { advertisements, emptyPath }, { ref, subpath, client }, request);
     },
+    clearPackCache: () => context.packs.clear(),
+    packCacheBytes: () => context.packs.size,
     load: () => ({ active: context.places.active, waiting: context.places.waiting }),
     async stop(graceMs) {
       const over = new AbortController();

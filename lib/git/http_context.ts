@@ -1,6 +1,7 @@
 import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import type { Git } from "./git.ts";
+import { PackCache, type PackCacheResult } from "./pack_cache.ts";
 import { ProcessGate } from "./process_gate.ts";
 import type { PushGate } from "./push_gate.ts";
 import type { Repositories } from "./repository.ts";
@@ -15,6 +16,8 @@ export interface GitHttpLimits {
   readonly maxGitProcesses: number;
   /** A child that makes no progress for this long is ended. */
   readonly gitTimeoutMs: number;
+  /** Bytes of answers kept on disk for later requests; 0, the default, keeps and shares none. */
+  readonly packCacheBytes?: number;
   /** Longest wait for a free child, default 30 s. */
   readonly queueWaitMs?: number;
   /** Longest silence of a client that is sending, default 60 s. */
@@ -33,6 +36,8 @@ export interface GitMetrics {
   bytes(direction: "in" | "out", count: number, repository: RepositoryRef): void;
   /** One per push that carries commands. */
   authorization(result: "allowed" | "denied"): void;
+  /** One per POST that asks for a pack. */
+  packCache(result: PackCacheResult): void;
   /** A client's child ended badly. */
   processFailure(reason: "spawn" | "exit" | "timeout" | "killed"): void;
 }
@@ -42,6 +47,7 @@ export const noMetrics: GitMetrics = {
   operation: () => {},
   bytes: () => {},
   authorization: () => {},
+  packCache: () => {},
   processFailure: () => {},
 };
 
@@ -53,6 +59,8 @@ export interface GitHttpOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: GitHttpLimits;
+  /** False when the disk has too little room for what could be done without; default true. */
+  readonly hasSpace?: () => Promise<boolean>;
   readonly metrics?: GitMetrics;
   /** Present when contributors' repositories are offered below `/prs/` (GRASP-06). */
   readonly contributions?: ContributionService;
@@ -83,6 +91,8 @@ export class GitHttpContext {
   readonly places: ProcessGate;
   /** What discovery is answered from. */
   readonly views: RefViews;
+  /** Packs that others ask for as well. */
+  readonly packs: PackCache;
   /** Aborts when the service has been told to end everything. */
   readonly stopping = new AbortController();
   readonly #transfers = new Set<Promise<void>>();
@@ -107,6 +117,16 @@ export class GitHttpContext {
       places: this.places,
       timeoutMs: () => this.limits.gitTimeoutMs,
       stopping: this.stopping.signal,
+    });
+    this.packs = new PackCache({
+      root: this.repositories.root,
+      maxBytes: () => this.limits.packCacheBytes ?? 0,
+      hasSpace: options.hasSpace ?? (() => Promise.resolve(true)),
+      // Below the time after which the child that is held up would be ended.
+      patienceMs: () => this.limits.gitTimeoutMs / 2,
+      clock: this.clock,
+      log: this.log,
+      track: (work) => this.track(work),
     });
   }
 

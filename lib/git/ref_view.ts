@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import type { PktWriter } from "./pkt_writer.ts";
 
 /** One line of a listing. Text is one character per byte, since names of refs are bytes. */
@@ -21,6 +22,7 @@ export interface RefForm {
 }
 
 const HEADER_BYTES = 4;
+const OID_DIGITS = 40;
 const LF = 0x0a;
 const SPACE = 0x20;
 const HEAD = Buffer.from("HEAD");
@@ -47,6 +49,7 @@ export class RefView {
   readonly #starts: Uint32Array;
   /** Indexes of lines with attributes, ascending. */
   readonly #attributed: Uint32Array;
+  #digest: string | undefined;
 
   private constructor(bytes: Uint8Array, starts: readonly number[], attributed: readonly number[]) {
     this.#bytes = bytes;
@@ -83,6 +86,22 @@ export class RefView {
   /** Bytes held. */
   get size(): number {
     return this.#bytes.length + this.#starts.byteLength + this.#attributed.byteLength;
+  }
+
+  /** SHA-256 of all there is, as hex digits: equal for equal refs. */
+  get digest(): string {
+    return this.#digest ??= createHash("sha256").update(this.#bytes).digest("hex");
+  }
+
+  /** True when a ref points to, or a tag leads to, each of `oids`. */
+  leadsToAll(oids: Iterable<string>): boolean {
+    const open = new Set(oids);
+    for (let index = 0; index < this.count && open.size > 0; index++) {
+      const start = this.#starts[index]! + HEADER_BYTES;
+      open.delete(latin1(this.#bytes.subarray(start, start + OID_DIGITS)));
+    }
+    for (const index of open.size > 0 ? this.#attributed : []) open.delete(this.line(index).peeled ?? "");
+    return open.size === 0;
   }
 
   /** 1 when the first line is HEAD: where the refs begin. */

@@ -1,10 +1,15 @@
+import { createHash } from "node:crypto";
 import { childStream, FetchOutputFilter } from "./child_stream.ts";
+import { type FetchRequest, readFetchRequest } from "./fetch_request.ts";
 import type { GitChild } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
-import { answerLsRefs, type LsRefsRead, readLsRefs } from "./ls_refs.ts";
-import { encodePkt } from "./pkt_line.ts";
+import { answerLsRefs, type LsRefsRequest, readLsRefs } from "./ls_refs.ts";
+import { partResponse } from "./pack_answer.ts";
+import type { Produce } from "./pack_cache.ts";
+import { encodePkt, joinBytes } from "./pkt_line.ts";
 import { gitProtocol, protocolVersion } from "./protocol_version.ts";
 import { reasonLine } from "./push_report.ts";
+import { RefView } from "./ref_view.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { BodyError, openBody, pump, type PumpEnd } from "./request_body.ts";
 import { gitResponse, internalError, plainResponse, tooBusy } from "./response.ts";
@@ -12,9 +17,10 @@ import { gitResponse, internalError, plainResponse, tooBusy } from "./response.t
 const RESULT_TYPE = "application/x-git-upload-pack-result";
 
 /**
- * Answers `POST …/git-upload-pack` (git-http 1.7): a listing of refs from memory; for all else both directions stream, with back-pressure.
- * `release` is called when the child is gone. With `path` another directory is read in place of the
- * repository, which does not exist: nothing is tallied for it.
+ * Answers `POST …/git-upload-pack` (git-http 1.7): a listing of refs from memory, packs that others ask for
+ * as well from the pack cache; for all else both directions stream, with back-pressure.
+ * `release` is called when the repository is no longer used. With `path` another directory is read in place
+ * of the repository, which does not exist: nothing is tallied for it.
  */
 export async function uploadPack(
   context: GitHttpContext,
@@ -27,12 +33,16 @@ export async function uploadPack(
     ? (direction, count) => context.metrics.bytes(direction, count, ref)
     : () => {};
   const source = { ref, path: path ?? context.repositories.path(ref), onBytes };
-  const prepared = await prepare(context, source, request);
-  if (prepared instanceof Response) {
+  const asked = await readAsked(context, source, request);
+  if (asked instanceof Response) {
     release();
-    return prepared;
+    return asked;
   }
-  return await start(context, source, request, prepared, release);
+  const shared = await fromCache(context, source, request, asked, release);
+  if (shared) return shared;
+  if (asked.operation) context.metrics.packCache("bypass");
+  const { answer } = await start(context, source, asked, request.signal, release, asked.finish);
+  return answer;
 }
 
 type OnBytes = (direction: "in" | "out", count: number) => void;
@@ -45,64 +55,142 @@ interface Source {
 }
 
 type Body = ReadableStreamDefaultReader<Uint8Array>;
+type Finish = (status: "success" | "error") => void;
 
-interface PreparedFetch {
+/** A request that needs a child, or the output of one. */
+interface Asked {
   readonly body: Body;
+  /** What was read of the body. */
   readonly head: Uint8Array;
-  readonly leave: () => void;
-  readonly startedAt: number;
+  readonly protocol: string | undefined;
+  /** Undefined when only git can answer. */
+  readonly fetch: FetchRequest | undefined;
+  readonly operation: "fetch" | "clone" | undefined;
+  /** Counts the operation, once. */
+  readonly finish: Finish;
 }
 
-/** Reads the first bytes and waits for a place. A response when either fails, or when no child is needed. */
-async function prepare(
+/** Reads what the request is about. A response when that fails, or when it is a listing known from memory. */
+async function readAsked(
   context: GitHttpContext,
   source: Source,
   request: Request,
-): Promise<PreparedFetch | Response> {
+): Promise<Asked | Response> {
   const startedAt = context.clock.now();
   const body = openBody(request, context.fetchBody((count) => source.onBytes("in", count)));
   if (body instanceof Response) return body;
-  const head = await readHead(body, request);
+  const protocol = gitProtocol(request);
+  const head = await readHead(body, protocolVersion(protocol), context.packs.isOn);
   if (head instanceof Error) return head instanceof BodyError ? head.toResponse() : internalError();
   if (head.bytes.length === 0) return plainResponse(400, "Git error: empty request body");
-  const view = head.request && await context.views.read(source.path);
-  if (head.request && view !== undefined && view !== "busy") {
-    const listing = answerLsRefs(view, head.request);
+  const view = head.listing && await context.views.read(source.path);
+  if (view === "busy") return await refuseBusy(body);
+  if (head.listing && view !== undefined) {
+    const listing = answerLsRefs(view, head.listing);
     source.onBytes("out", listing.length);
     return gitResponse(RESULT_TYPE, listing);
   }
-  const leave = view === "busy" ? undefined : await context.places.enter(request.signal);
-  if (!leave) {
-    await body.cancel().catch(() => {});
-    return tooBusy();
-  }
-  return { body, head: head.bytes, leave, startedAt };
+  const operation = operationOf(head.bytes);
+  const finish: Finish = (status) => {
+    if (operation) context.metrics.operation(operation, status, (context.clock.now() - startedAt) / 1000);
+  };
+  return { body, head: head.bytes, protocol, fetch: head.fetch, operation, finish };
 }
 
-/** The first bytes; the whole body when it is a request for refs that we understand. */
-async function readHead(body: Body, request: Request): Promise<LsRefsRead | Error> {
+async function refuseBusy(body: Body): Promise<Response> {
+  await body.cancel().catch(() => {});
+  return tooBusy();
+}
+
+interface Head {
+  readonly bytes: Uint8Array;
+  readonly listing?: LsRefsRequest | undefined;
+  readonly fetch?: FetchRequest | undefined;
+}
+
+/** The first bytes; the whole body when it is a request for refs, or with `isCaching` for a pack, that we understand. */
+async function readHead(body: Body, version: 0 | 1 | 2, isCaching: boolean): Promise<Head | Error> {
   try {
     const { value = new Uint8Array() } = await body.read();
-    return protocolVersion(gitProtocol(request)) === 2
+    const { bytes, request: listing } = version === 2
       ? await readLsRefs(value, body)
       : { bytes: value, request: undefined };
+    if (listing || !isCaching || bytes.length === 0) return { bytes, listing };
+    const { bytes: all, request: fetch } = await readFetchRequest(version, bytes, body);
+    return { bytes: joinBytes(all), fetch };
   } catch (error) {
     return error as Error;
   }
 }
 
-async function start(
+/** The answer through the pack cache; undefined when the request is none for it. */
+async function fromCache(
   context: GitHttpContext,
   source: Source,
   request: Request,
-  { body, head, leave, startedAt }: PreparedFetch,
+  asked: Asked,
   release: () => void,
-): Promise<Response> {
-  const operation = operationOf(head);
-  const finish = (status: "success" | "error") => {
-    if (operation) context.metrics.operation(operation, status, (context.clock.now() - startedAt) / 1000);
+): Promise<Response | undefined> {
+  const { packs, views } = context;
+  if (!asked.fetch) return undefined;
+  const key = keyOf(source.path, asked.protocol, asked.fetch);
+  if (!asked.fetch.isClone && !packs.isAskedAgain(key)) return undefined;
+  const view = await views.read(source.path);
+  // What no ref leads to is left to git, which knows whether it is still there.
+  if (!(view instanceof RefView) || !view.leadsToAll(asked.fetch.wants)) return undefined;
+  const produce: Produce = async (signal) => {
+    let outcome: "success" | "error" | undefined;
+    const { answer, filter } = await start(
+      context,
+      { ...source, onBytes: () => {} },
+      asked,
+      signal,
+      release,
+      (status) => outcome = status,
+    );
+    const isLasting = async () => {
+      if (outcome !== "success" || !filter?.isWholePack) return false;
+      const after = await views.read(source.path);
+      return after instanceof RefView && after.digest === view.digest;
+    };
+    return { response: answer, outcome: () => outcome, isLasting };
   };
-  const protocol = gitProtocol(request);
+  const joined = await packs.join(`${key} ${view.digest}`, produce);
+  if (!joined) return undefined;
+  if (joined.result !== "miss") release(); // the file is all it takes
+  context.metrics.packCache(joined.result);
+  return await partResponse(context, joined, request.signal, {
+    onBytes: (count) => source.onBytes("out", count),
+    onEnd: (status) => status && asked.finish(status),
+  });
+}
+
+/** One name for all requests to which git gives an equal answer while the refs are the same. */
+function keyOf(path: string, protocol: string | undefined, { lines }: FetchRequest): string {
+  return createHash("sha256").update(JSON.stringify([path, protocol ?? "", lines])).digest("hex");
+}
+
+/** An answer that a child gives. */
+interface ChildAnswer {
+  readonly answer: Response;
+  /** What its output passes; undefined when there is none. */
+  readonly filter?: FetchOutputFilter;
+}
+
+/** Lets git answer, as soon as there is a place for a child. It ends when `signal` aborts. */
+async function start(
+  context: GitHttpContext,
+  source: Source,
+  { body, head, protocol }: Asked,
+  signal: AbortSignal,
+  release: () => void,
+  finish: Finish,
+): Promise<ChildAnswer> {
+  const leave = await context.places.enter(signal);
+  if (!leave) {
+    release();
+    return { answer: await refuseBusy(body) };
+  }
   let child: GitChild;
   try {
     child = context.git.spawn(
@@ -114,13 +202,13 @@ async function start(
     release();
     context.metrics.processFailure("spawn");
     finish("error");
-    return internalError();
+    return { answer: internalError() };
   }
   context.track(child.ended.then(() => {}));
-  const run = new FetchRun(context, source, child, request.signal, () => (leave(), release()), finish);
-  return await run.answer(
-    pump(head, body, child.stdin, { clock: context.clock, onProgress: () => run.touch() }),
-  );
+  const filter = new FetchOutputFilter(context.repositories.knownPaths(source.ref));
+  const run = new FetchRun(context, source, child, signal, () => (leave(), release()), finish, filter);
+  const input = pump(head, body, child.stdin, { clock: context.clock, onProgress: () => run.touch() });
+  return { answer: await run.answer(input), filter };
 }
 
 /** What the first bytes of a request ask for; `ls-refs` of protocol v2 is no transfer. */
@@ -141,7 +229,8 @@ class FetchRun {
     readonly child: GitChild,
     readonly signal: AbortSignal,
     leave: () => void,
-    readonly finish: (status: "success" | "error") => void,
+    readonly finish: Finish,
+    readonly filter: FetchOutputFilter,
   ) {
     this.#watch = new IdleWatch(context.clock, context.limits.gitTimeoutMs, () => {
       this.#timedOut = true;
@@ -180,7 +269,7 @@ class FetchRun {
         child: this.child,
         reader,
         head: first.value,
-        filter: new FetchOutputFilter(this.context.repositories.knownPaths(this.source.ref)),
+        filter: this.filter,
         before: input,
         onBytes: (count) => {
           this.touch();

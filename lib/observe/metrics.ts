@@ -162,6 +162,7 @@ export function noMetrics(): Metrics {
       operation: nothing,
       bytes: nothing,
       authorization: nothing,
+      packCache: nothing,
       processFailure: nothing,
       repositoryRemoved: nothing,
     },

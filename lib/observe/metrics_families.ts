@@ -113,6 +113,12 @@ function gitFamilies(define: FamilyBuilder) {
     ),
     gitProcesses: define.gauge("ngit_git_processes_active", "Git child processes serving clients"),
     gitQueue: define.gauge("ngit_git_queue_depth", "Git requests waiting for a child process"),
+    packCache: define.counter(
+      "ngit_git_pack_cache_requests_total",
+      "Requests for packs by how they were answered",
+      { result: ["hit", "miss", "shared", "bypass"] },
+    ),
+    packCacheBytes: define.gauge("ngit_git_pack_cache_bytes", "Packs kept on disk for later requests"),
     gitFailures: define.counter(
       "ngit_git_process_failures_total",
       "Git child processes that ended badly",

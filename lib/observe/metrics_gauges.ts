@@ -93,6 +93,7 @@ export class Gauges {
     const load = this.#sources.gitProcesses?.();
     setPlain(families.gitProcesses, load?.active);
     setPlain(families.gitQueue, load?.waiting);
+    families.packCacheBytes.set(this.#sources.packCacheBytes?.() ?? 0);
     families.contributions.set(this.#sources.contributions?.() ?? 0);
     this.#setCandidates();
     families.topRepos.reset();

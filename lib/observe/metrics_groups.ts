@@ -43,6 +43,8 @@ export interface GitGroup {
   bytes(direction: "in" | "out", count: number, repository?: TrafficRepository): void;
   /** One per push that carries commands. */
   authorization(result: "allowed" | "denied"): void;
+  /** One per POST that asks for a pack. */
+  packCache(result: "hit" | "miss" | "shared" | "bypass"): void;
   processFailure(reason: "spawn" | "exit" | "timeout" | "killed"): void;
   /** The repository is gone or no longer served: its traffic is forgotten. */
   repositoryRemoved(repository: TrafficRepository): void;
@@ -105,6 +107,7 @@ export function gitGroup(families: Families, traffic: TrafficTally): GitGroup {
       if (repository) traffic.add(repository, count);
     },
     authorization: (result) => families.pushAuthorizations.inc({ result }),
+    packCache: (result) => families.packCache.inc({ result }),
     processFailure: (reason) => families.gitFailures.inc({ reason }),
     repositoryRemoved: (repository) => traffic.remove(repository),
   };

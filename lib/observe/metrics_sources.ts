@@ -23,6 +23,8 @@ export interface MetricSources {
   readonly contributions?: () => number;
   /** Git children serving clients, and requests waiting for one. */
   readonly gitProcesses?: () => { readonly active: number; readonly waiting: number };
+  /** Bytes of packs kept on disk, from memory; without it there are none. */
+  readonly packCacheBytes?: () => number;
   /** Open subscriptions; without it the changes reported by the relay are summed. */
   readonly subscriptions?: () => number;
   /** Relays followed; without it none are. */

@@ -6,6 +6,7 @@ import {
   type Git,
   type GitHttp,
   noMetrics,
+  type PackCacheResult,
   type PushDecision,
   type PushGate,
   type PushGrant,
@@ -66,6 +67,10 @@ export interface Service {
   started(): number;
   /** Body bytes received so far. */
   received(): number;
+  /** How requests for packs were answered, in order. */
+  readonly answered: readonly PackCacheResult[];
+  /** What was counted, e.g. `clone success`. */
+  readonly operations: readonly string[];
   /** Creates a repository of {@link OWNER}; returns its clone URL. */
   create(identifier: string): Promise<string>;
   ref(identifier: string): RepositoryRef;
@@ -92,6 +97,10 @@ export async function withService(
   options: {
     maxPushBytes?: number;
     maxGitProcesses?: number;
+    /** Default 64 MiB. */
+    packCacheBytes?: number;
+    /** Default: there is. */
+    hasSpace?: () => Promise<boolean>;
     virtualTime?: boolean;
     /** What a program does that stands before git, see {@link pretendGit}. */
     script?: string;
@@ -113,10 +122,14 @@ export async function withService(
     const gate = new ScriptedGate();
     const virtual = new VirtualClock();
     let received = 0;
+    const answered: PackCacheResult[] = [];
+    const operations: string[] = [];
     const http = createGitHttp({
       metrics: {
         ...noMetrics,
         bytes: (direction, count) => void (direction === "in" && (received += count)),
+        packCache: (result) => void answered.push(result),
+        operation: (operation, status) => void operations.push(`${operation} ${status}`),
       },
       git,
       repositories,
@@ -128,7 +141,9 @@ export async function withService(
         maxGitProcesses: options.maxGitProcesses ?? 8,
         gitTimeoutMs: 60_000,
         queueWaitMs: 300,
+        packCacheBytes: options.packCacheBytes ?? 64 << 20,
       },
+      ...(options.hasSpace && { hasSpace: options.hasSpace }),
     });
     const requests: string[] = [];
     const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
@@ -156,6 +171,8 @@ export async function withService(
         requests,
         started,
         received: () => received,
+        answered,
+        operations,
         create,
         ref,
         url,

@@ -82,6 +82,7 @@ Deno.test("gauges are read from their sources at scrape time, stored events at m
   metrics.observe({
     repositories: () => repositories,
     gitProcesses: () => ({ active: 2, waiting: 1 }),
+    packCacheBytes: () => 7,
     subscriptions: () => 9,
   });
   const first = await scrape();
@@ -94,6 +95,7 @@ Deno.test("gauges are read from their sources at scrape time, stored events at m
   assert.equal(value("ngit_repositories_total"), 4);
   assert.equal(value("ngit_git_processes_active"), 2);
   assert.equal(value("ngit_git_queue_depth"), 1);
+  assert.equal(value("ngit_git_pack_cache_bytes"), 7);
   assert.equal(value("ngit_websocket_subscriptions_active"), 9);
   assert.equal(value("ngit_db_events"), 1);
   repositories = 5;

@@ -140,6 +140,7 @@ Deno.test("the groups fit the ports of the parts and count what these report", a
   ports.git.operation("push", "denied", 0.2);
   ports.git.authorization("denied");
   ports.git.processFailure("timeout");
+  ports.git.packCache("shared");
   ports.git.bytes("out", 100, { owner: "a".repeat(64), identifier: "x" });
   metrics.http.httpRequest("not_found", 404, 3);
   metrics.http.httpRequest("landing", 101, 3);
@@ -156,6 +157,7 @@ Deno.test("the groups fit the ports of the parts and count what these report", a
     'ngit_git_bytes_total{direction="out"}': 100,
     'ngit_git_push_authorization_total{result="denied"}': 1,
     'ngit_git_process_failures_total{reason="timeout"}': 1,
+    'ngit_git_pack_cache_requests_total{result="shared"}': 1,
     'ngit_events_received_total{kind="30618"}': 1,
     'ngit_events_purgatory_total{kind="30618"}': 1,
     'ngit_purgatory_released_total{source="direct",type="state"}': 1,

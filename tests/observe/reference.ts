@@ -30,6 +30,8 @@ export const REFERENCE: readonly (readonly [string, string, readonly string[], n
   ["ngit_git_processes_active", "gauge", [], 1],
   ["ngit_git_queue_depth", "gauge", [], 1],
   ["ngit_git_process_failures_total", "counter", ["reason"], 4],
+  ["ngit_git_pack_cache_requests_total", "counter", ["result"], 4],
+  ["ngit_git_pack_cache_bytes", "gauge", [], 1],
   ["ngit_events_purgatory_total", "counter", ["kind"], 19],
   ["ngit_db_events", "gauge", [], 1],
   ["ngit_purgatory_entries", "gauge", ["type"], 5],

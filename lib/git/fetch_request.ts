@@ -1,0 +1,149 @@
+import { type Packet, PktBuffer } from "./pkt_line.ts";
+import { latin1 } from "./ref_view.ts";
+
+/** A request for a pack, as far as its answer depends on it. */
+export interface FetchRequest {
+  /** Object ids asked for: 40 lower-case hex digits, at least one. */
+  readonly wants: readonly string[];
+  /** True when the client has nothing yet. */
+  readonly isClone: boolean;
+  /** Equal for requests with equal answers; one character per byte. */
+  readonly lines: readonly string[];
+}
+
+/** Larger requests are left to git: 20,000 wants fit. */
+const MAX_REQUEST_BYTES = 1 << 20;
+/** Between two sections of {@link FetchRequest.lines}; no line can be equal. */
+const SECTION = "\n";
+/** What clients say about themselves; git only logs it. */
+const PERSONAL = /^(agent|session-id)=/;
+const WANT = /^want ([0-9a-f]{40})$/;
+/** The want that carries the capabilities in versions 0 and 1. */
+const FIRST_WANT = /^(want [0-9a-f]{40}) (.*)$/;
+
+/**
+ * Reads a request as its bytes come in and understands those that lead to a whole pack in a side-band.
+ * Whatever else comes is {@link isOther}: only git can answer it.
+ */
+class FetchRequestReader {
+  readonly #version: 0 | 2;
+  readonly #packets = new PktBuffer();
+  readonly #lines: string[] = [];
+  readonly #wants: string[] = [];
+  #part: "capabilities" | "arguments" | "negotiation" | "end" | "other";
+  #isClone = true;
+  #isDone = false;
+  #size = 0;
+
+  constructor(version: 0 | 2) {
+    this.#version = version;
+    this.#part = version === 2 ? "capabilities" : "arguments";
+  }
+
+  get isOther(): boolean {
+    return this.#part === "other";
+  }
+
+  get #isAtEnd(): boolean {
+    return this.#part === "end";
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.isOther || chunk.length === 0) return;
+    this.#size += chunk.length;
+    if (this.#part === "end" || this.#size > MAX_REQUEST_BYTES) {
+      this.#part = "other";
+      return;
+    }
+    this.#packets.push(chunk);
+    while (!this.isOther) {
+      const packet = this.#packets.next();
+      if (packet === undefined) return;
+      if (packet === "malformed" || this.#isAtEnd) this.#part = "other";
+      else if (packet.kind === "data") this.#take(latin1(packet.payload).replace(/\n$/, ""));
+      else this.#section(packet);
+    }
+  }
+
+  /** The request, once the whole body has been taken. */
+  get request(): FetchRequest | undefined {
+    // Version 2 may send a pack as soon as it knows what the client has; before, only `done` brings one.
+    const bringsPack = this.#isDone || (this.#version === 2 && !this.#isClone);
+    const isWhole = this.#part === "end" && this.#packets.takeRest().length === 0;
+    if (!isWhole || !bringsPack || this.#wants.length === 0) return undefined;
+    return { wants: this.#wants, isClone: this.#isClone, lines: this.#lines };
+  }
+
+  #section(packet: Packet): void {
+    this.#lines.push(SECTION);
+    const isFlush = packet.kind === "flush";
+    const isDelimiter = packet.kind === "special" && packet.length === 1;
+    if (this.#part === "capabilities" && isDelimiter && this.#lines[0] === "command=fetch") {
+      this.#part = "arguments";
+    } else if (this.#version === 2 && this.#part === "arguments" && isFlush) this.#part = "end";
+    else if (this.#version === 0 && this.#part === "arguments" && isFlush) this.#part = "negotiation";
+    else if (!(this.#version === 0 && this.#part === "negotiation" && isFlush)) this.#part = "other";
+  }
+
+  #take(line: string): void {
+    if (line === SECTION || line.includes("\0")) this.#part = "other";
+    else if (this.#part === "capabilities") this.#takeCapability(line);
+    else this.#takeArgument(line);
+  }
+
+  #takeCapability(line: string): void {
+    if (!PERSONAL.test(line)) this.#lines.push(line);
+  }
+
+  #takeArgument(raw: string): void {
+    const line = this.#version === 0 && this.#wants.length === 0 ? this.#withoutCapabilities(raw) : raw;
+    const want = WANT.exec(line)?.[1];
+    if (want !== undefined) this.#wants.push(want);
+    else if (line.startsWith("want")) this.#part = "other"; // by name, or malformed
+    if (line.startsWith("have ") || line.startsWith("shallow ")) this.#isClone = false;
+    if (line === "done") {
+      this.#isDone = true;
+      if (this.#version === 0) this.#part = "end";
+    }
+    this.#lines.push(line);
+  }
+
+  /** The first want of versions 0 and 1; without a side-band nothing tells where a pack ends. */
+  #withoutCapabilities(line: string): string {
+    const [, want, text] = FIRST_WANT.exec(line) ?? [];
+    const capabilities = (text ?? "").split(" ").filter((word) => word !== "" && !PERSONAL.test(word));
+    if (want === undefined || !capabilities.some((word) => word.startsWith("side-band"))) {
+      this.#part = "other";
+      return line;
+    }
+    this.#lines.push(capabilities.join(" "));
+    return want;
+  }
+}
+
+/** What came of {@link readFetchRequest}: always all bytes taken from the body. */
+export interface FetchRequestRead {
+  readonly bytes: readonly Uint8Array[];
+  /** Undefined when only git can answer; the body may go on then. */
+  readonly request: FetchRequest | undefined;
+}
+
+/**
+ * Reads a body that begins with `head` as far as it may be a request for a whole pack. Versions 0 and 1
+ * ask alike. Rejects as the body does.
+ */
+export async function readFetchRequest(
+  version: 0 | 1 | 2,
+  head: Uint8Array,
+  body: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<FetchRequestRead> {
+  const reader = new FetchRequestReader(version === 2 ? 2 : 0);
+  const bytes: Uint8Array[] = [];
+  for (let chunk: Uint8Array | undefined = head; chunk !== undefined;) {
+    bytes.push(chunk);
+    reader.push(chunk);
+    if (reader.isOther) break;
+    chunk = (await body.read()).value;
+  }
+  return { bytes, request: reader.request };
+}
