@@ -28,7 +28,15 @@ import { importLegacyRejected } from "./intake/mod.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { createVerifier, serialiseEvent } from "./nostr/mod.ts";
 import { createMetrics, Jobs, type Logger, type Metrics, noMetrics, runJob } from "./observe/mod.ts";
-import { gates, importLegacyState, release, startPurgatory, StatePushGate, Sweep } from "./purgatory/mod.ts";
+import {
+  applyBlacklists,
+  gates,
+  importLegacyState,
+  release,
+  startPurgatory,
+  StatePushGate,
+  Sweep,
+} from "./purgatory/mod.ts";
 import { createRelay, type Relay, wantsUpgrade } from "./relay/mod.ts";
 import { type Replication, startReplication } from "./replication.ts";
 import { statusReader } from "./status.ts";
@@ -192,6 +200,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await importLegacyState({ ...parts, locks, verifier, gitDataPath });
   await importLegacyRejected({ ...parts, verifier, refusedLifetimes, gitDataPath });
   await startPurgatory(parts, locks);
+  await applyBlacklists({ ...parts, listContributions: () => repositories.contributions() }, locks, rules);
   if (contributions) {
     await runJob(metrics.jobs, clock, "prs_startup_scan", () => contributions.start(gitHttp));
   }

@@ -169,13 +169,23 @@ export class Repositories {
   /**
    * Takes a repository out of service and keeps its data: "" when there is none, else the directory
    * below the root that {@link restore} and {@link discardRetired} take. Throws {@link RepositoryError}.
+   *
+   * @param record told the directory before the repository is moved there
    */
-  async retire(ref: RepositoryRef, reason: string): Promise<string> {
+  async retire(
+    ref: RepositoryRef,
+    reason: string,
+    record?: (directory: string) => Promise<void>,
+  ): Promise<string> {
     if (!await this.exists(ref)) return "";
-    const coordinate = `30617:${ref.owner}:${ref.identifier}`;
+    const { owner, identifier, space } = ref;
+    // A contributor's has no announcement: its note must not be taken for that of a hosted one.
+    const coordinate = space ? `${space}/${owner}/${identifier}` : `30617:${owner}:${identifier}`;
     const note = { coordinate, reason, retiredAt: this.#options.clock.now() };
-    const directory = await moveToArchive(this.#root, this.path(ref), note);
-    this.#counts.hosted--;
+    const stem = space ? `${space}-${identifier}` : identifier;
+    const place = { path: this.path(ref), npub: encodeNpub(owner), stem };
+    const directory = await moveToArchive(this.#root, place, note, record);
+    this.#counts[space ?? "hosted"]--;
     return directory;
   }
 

@@ -12,17 +12,23 @@ export interface RetiredNote {
 }
 
 /**
- * Moves a repository to `.archive/<npub>/<name>-<unix time>` with a note beside it. Returns the
+ * Moves a repository to `.archive/<npub>/<stem>-<unix time>` with a note beside it. Returns the
  * directory below `root`. Running readers keep their open files; new requests find nothing.
+ *
+ * @param record told the directory before the repository is moved there
  */
-export async function moveToArchive(root: string, path: string, note: RetiredNote): Promise<string> {
-  const [npub, name] = path.split("/").slice(-2) as [string, string];
-  const stem = name.replace(/\.git$/, "").slice(0, 60);
-  let directory = `${ARCHIVE}/${npub}/${stem}-${Math.floor(note.retiredAt / 1000)}`;
+export async function moveToArchive(
+  root: string,
+  { path, npub, stem }: { readonly path: string; readonly npub: string; readonly stem: string },
+  note: RetiredNote,
+  record?: (directory: string) => Promise<void>,
+): Promise<string> {
+  let directory = `${ARCHIVE}/${npub}/${stem.slice(0, 60)}-${Math.floor(note.retiredAt / 1000)}`;
   try {
     await Deno.mkdir(`${root}/${ARCHIVE}/${npub}`, { recursive: true, mode: 0o750 });
     directory = await unusedName(root, directory);
     await Deno.writeTextFile(`${root}/${directory}.json`, JSON.stringify(note, null, 2) + "\n");
+    await record?.(directory);
     await Deno.rename(path, `${root}/${directory}`);
   } catch (error) {
     throw new RepositoryError(`a repository could not be retired: ${error}`);

@@ -4,9 +4,8 @@ import {
   parsePullRequest,
   type PullRequest,
   pullRequestRef,
-  refuse,
 } from "../nostr/mod.ts";
-import { blacklistRefusal, decidePullRequest, HELD, holdPullRequest, type Verdict } from "../policy/mod.ts";
+import { decidePullRequest, HELD, holdPullRequest, targetsRefusal, type Verdict } from "../policy/mod.ts";
 import {
   applyEffects,
   commitHolder,
@@ -29,7 +28,7 @@ export async function admitPullRequest(
   const parsed = parsePullRequest(event);
   if (!parsed.ok) return noted(parts, event, source, structuralRefusal(parts, event, parsed));
   const { pullRequest } = parsed;
-  const blacklisted = onlyBlacklisted(parts, pullRequest);
+  const blacklisted = targetsRefusal(pullRequest, parts.rules);
   if (blacklisted) return noted(parts, event, source, blacklisted);
   const identifiers = [...new Set(pullRequest.targets.map(({ identifier }) => identifier))];
   // A ref pushed to a contributor's repository of another identifier may have to go.
@@ -85,13 +84,4 @@ async function offeredIn(
   const repository = contributionRef(placeholder.scope);
   if (!await repositories.exists(repository)) return undefined;
   return (await repositories.readRefs(repository)).refs.get(pullRequestRef(placeholder.id));
-}
-
-/** Refused like an announcement when every repository it names is blacklisted. */
-function onlyBlacklisted({ rules }: IntakeParts, { targets }: PullRequest) {
-  const refusals = targets.map((target) => blacklistRefusal(target, rules.repositoryBlacklist));
-  const [first] = refusals;
-  return first && refusals.every((refusal) => refusal !== undefined)
-    ? refuse("blocked", "blacklisted_repo", first.text)
-    : undefined;
 }

@@ -7,6 +7,7 @@ export * from "./durations.ts";
 export * from "./effects.ts";
 export * from "./expiry.ts";
 export * from "./maintainers.ts";
+export * from "./moderation.ts";
 export * from "./orphans.ts";
 export * from "./pull_request.ts";
 export * from "./push.ts";

@@ -41,14 +41,9 @@ export function decideState(input: StateCase): Decision {
   const { state, view, source, now } = input;
   const waiting = view.waitingStates.find(({ row }) => row.event.id === state.event.id)?.row;
   if (waiting) return resubmitted(input, waiting);
-  if (view.announcements.length === 0) {
-    return refused(refuse("invalid", "orphan", "no announcement exists for this repository"));
-  }
   const owners = new Authority(view).ownersTrusting(state.author);
   const anchors = hostedOwners(view);
-  if (!owners.some((owner) => anchors.has(owner))) {
-    return refused(refuse("invalid", "unauthorized", "author not authorized for this repository"));
-  }
+  if (!owners.some((owner) => anchors.has(owner))) return refused(ofNobody(input));
   const blacklisted = allBlacklisted(owners, input);
   if (blacklisted) return refused(blacklisted);
   const stored = view.storedStates.find(({ author }) => author === state.author);
@@ -76,6 +71,15 @@ export function decideState(input: StateCase): Decision {
     return refused(refuse("invalid", "too_large", "state is too large to wait for its git data"));
   }
   return { verdict: HELD, effects: [...extensions, ...holdState(input)] };
+}
+
+/** Why a state is refused that no hosted announcement authorises: its own author's may be blacklisted. */
+function ofNobody({ state, view, repositoryBlacklist }: StateCase): Refusal {
+  const { author: owner, identifier } = state;
+  return blacklistRefusal({ owner, identifier }, repositoryBlacklist) ??
+    (view.announcements.length === 0
+      ? refuse("invalid", "orphan", "no announcement exists for this repository")
+      : refuse("invalid", "unauthorized", "author not authorized for this repository"));
 }
 
 /** A state that can only concern blacklisted repositories is refused like their announcements. */

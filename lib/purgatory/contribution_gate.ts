@@ -9,13 +9,13 @@ import {
   ZERO_OID,
 } from "../nostr/mod.ts";
 import {
-  authorRefusal,
   CONTRIBUTION_PREFIX,
   type ContributionKnowledge,
   contributionRefProblems,
   type CurationRules,
   judgeContribution,
   LIMIT,
+  operatorRefusal,
   type RefCommand,
   viewOf,
 } from "../policy/mod.ts";
@@ -93,7 +93,7 @@ export class ContributionGate implements PushGate {
 
   /** Everything that can be said without looking at events. */
   async #refuseUnseen(
-    { owner }: RepositoryRef,
+    repository: RepositoryRef,
     commands: readonly RefCommand[],
     client: string,
   ): Promise<PushDecision | undefined> {
@@ -101,9 +101,9 @@ export class ContributionGate implements PushGate {
     if (!rate.take(client)) return refuseAll(commands, "too many pushes, try again in a minute");
     const problems = contributionRefProblems(commands, limits.maxRefsPerPush);
     if (problems.size > 0) return refuse(commands, problems);
-    const blocked = authorRefusal(owner, rules);
+    const blocked = operatorRefusal(repository, rules);
     if (blocked) return refuseAll(commands, blocked.text);
-    const room = this.#contributions.usage.room(owner);
+    const room = this.#contributions.usage.room(repository.owner);
     if ("problem" in room) return refuseAll(commands, room.problem);
     if (await hasSpace()) return undefined;
     return {

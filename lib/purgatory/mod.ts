@@ -26,6 +26,7 @@ export { clearContribution, contributionRef, contributionsOf } from "./contribut
 export { gates } from "./gates.ts";
 export { IdleContributions } from "./idle_contributions.ts";
 export { pullRequestLock } from "./lock_keys.ts";
+export { applyBlacklists, type ModerationParts, type ModerationResult } from "./moderation.ts";
 export { PushRate } from "./push_rate.ts";
 export { type PushSurroundings, StatePushGate } from "./push_gate.ts";
 export { release } from "./release.ts";

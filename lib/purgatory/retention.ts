@@ -1,4 +1,4 @@
-import { addressIdentifier, KIND, type NostrEvent } from "../nostr/mod.ts";
+import { addressIdentifier, encodeNpub, KIND, type NostrEvent } from "../nostr/mod.ts";
 import { orphanedStates, viewOf } from "../policy/mod.ts";
 import { type KeyedLock, nowSeconds } from "../world/mod.ts";
 import { applyEffects } from "./executor.ts";
@@ -8,8 +8,8 @@ import type { ReleaseParts } from "./ports.ts";
 const MAX_PURGED = 500;
 
 /**
- * Deletes retired repositories and their events for good when they were retired before `time` (ms);
- * returns how many.
+ * Deletes retired repositories and their events, and hidden events, for good when they were retired
+ * before `time` (ms); returns how many.
  */
 export async function discardRetired(
   { store, repositories, counters, log }: ReleaseParts,
@@ -20,9 +20,10 @@ export async function discardRetired(
     try {
       await repositories.discardRetired(directory);
       await store.commit({ removeRetired: [{ owner, identifier, retiredAt }] });
-      counters.repositoryDeleted("retention", "removed");
+      if (directory !== "") counters.repositoryDeleted("retention", "removed");
       count++;
-      log.info("retired repository deleted for good", { repo: identifier });
+      const what = directory === "" ? "events" : "repository";
+      log.info(`retired ${what} deleted for good`, { repo: identifier, npub: encodeNpub(owner) });
     } catch (error) {
       counters.repositoryDeleted("retention", "failed");
       log.error("retired repository could not be deleted", { repo: identifier, error: String(error) });

@@ -39,6 +39,7 @@ export async function startPurgatory(parts: ReleaseParts, locks: KeyedLock): Pro
     })),
   });
   for (const row of pending.announcements) await recreate(parts, row);
+  await removeLeftovers(parts);
   const dirty = await store.dirtyMarks();
   for (const mark of dirty) await repairDirectory(parts, mark);
   for (const { owner, identifier } of [...dirty, ...pending.announcements]) {
@@ -73,6 +74,14 @@ async function recreate(
     await repositories.ensure({ owner, identifier });
   } catch (error) {
     log.error("repository could not be recreated", { repo: identifier, error: String(error) });
+  }
+}
+
+/** A soft-expired announcement has no repository: one that is there was being revived when a crash came. */
+async function removeLeftovers({ store, repositories, counters }: ReleaseParts): Promise<void> {
+  for (const row of await store.waitingAnnouncements()) {
+    if (row.phase !== "soft" || !await repositories.exists(row)) continue;
+    counters.repositoryDeleted("expired", await repositories.remove(row, { force: false }));
   }
 }
 

@@ -5,6 +5,7 @@ import { createVerifier, type NostrEvent } from "../../lib/nostr/mod.ts";
 import { createMetrics, type Metrics } from "../../lib/observe/mod.ts";
 import type { CurationRules } from "../../lib/policy/mod.ts";
 import {
+  applyBlacklists,
   ContributionGate,
   ContributionUsage,
   IdleContributions,
@@ -199,6 +200,11 @@ export async function engineIn(
       push: (work, owner, identifier, refs) => pushThrough(self, work, { owner, identifier }, refs),
     };
     await startPurgatory(parts, locks);
+    await applyBlacklists(
+      { ...parts, listContributions: () => repositories.contributions() },
+      locks,
+      curation,
+    );
     if (options.contributions) {
       await startContributions({ ...parts, contributions: offered }, locks, repositories);
     }
