@@ -18,6 +18,7 @@ import {
   systemClock,
   systemRandom,
 } from "../world/mod.ts";
+import { announceSettings } from "./announce_settings.ts";
 import { Reloader } from "./reload.ts";
 import { runtimeWarning } from "./runtime.ts";
 
@@ -71,6 +72,7 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
   try {
     const key = await loadRelayKey(config, input.cwd, systemRandom);
     if (!key.ok) return fail(key.problem);
+    announceSettings(log.target("config"), loaded);
     warn(log.target("config"), [...loaded.warnings, ...key.warnings, runtimeWarning(Deno.version.deno)]);
     const server = await start({
       config,

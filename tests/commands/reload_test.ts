@@ -72,6 +72,22 @@ Deno.test("C-42 lists edited in .env take effect on SIGHUP without dropping conn
     assert.match((await client.publish(signer.sign({ kind: 10317 }))).message, /^blocked/);
   }));
 
+Deno.test("C-22 the start tells which file was read and what is set, by group and without secrets", () =>
+  withServer(
+    ["NGIT_REPOSITORY_BLACKLIST=a,b,c,d", "NGIT_DATABASE_AUTH_TOKEN=hushhush"],
+    ({ directory, server: { log } }) => {
+      assert.match(
+        log,
+        new RegExp(`"level":"info","target":"config","msg":"settings read from ${directory}/.env"`),
+      );
+      assert.match(log, /"msg":"settings: Network and storage".*"NGIT_DATABASE_BACKEND":"libsql"/);
+      assert.match(log, /"msg":"settings: Curation.*"NGIT_REPOSITORY_BLACKLIST":"4: a, b, c, \.\.\."/);
+      assert.match(log, /"NGIT_DATABASE_AUTH_TOKEN":"set"/);
+      assert.doesNotMatch(log, /hushhush/);
+      return Promise.resolve();
+    },
+  ));
+
 Deno.test("C-43 a changed listener address on SIGHUP logs that a restart is required, and the old listener stays", () =>
   withServer(["NGIT_MAX_MESSAGE_BYTES=2000000"], async ({ server, client, reload }) => {
     const log = await reload(["NGIT_BIND_ADDRESS=127.0.0.1:1", "NGIT_SHUTDOWN_TIMEOUT_SECS=5"]);
