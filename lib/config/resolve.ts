@@ -74,17 +74,18 @@ function readLegacy(layers: readonly Layer[], notices: Notice[]): ReadonlyMap<Op
     const given = layers.map((layer) => layer.get(name)).find((text) => text !== undefined);
     if (!given) continue;
     const warn = (message: string) => notices.push({ check: "unknown", message: `${name} ${message}` });
+    const as = (text: GivenText): GivenText => ({ ...text, detail: `${text.detail}, as ${name}` });
     if (legacy.kind === "ignored") {
       if (!legacy.whenTrue || isBool(given.text, true)) warn(`is ignored: ${legacy.because}`);
     } else if (legacy.kind === "sync-off") {
       if (!isBool(given.text, false)) continue;
       warn("is an old name: it is read as NGIT_SYNC_ENABLE=false unless that is set");
-      if (!texts.has("NGIT_SYNC_ENABLE")) texts.set("NGIT_SYNC_ENABLE", { ...given, text: "false" });
+      if (!texts.has("NGIT_SYNC_ENABLE")) texts.set("NGIT_SYNC_ENABLE", as({ ...given, text: "false" }));
     } else {
       const text = textFor(name, layers, legacy.of);
       const isSet = textFor(legacy.of, layers) !== undefined;
       warn(`is an old name of ${legacy.of}${isSet ? ", which is set too and wins" : ""}`);
-      if (text && !texts.has(legacy.of)) texts.set(legacy.of, text);
+      if (text && !texts.has(legacy.of)) texts.set(legacy.of, as(text));
     }
   }
   return texts;

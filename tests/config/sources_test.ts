@@ -225,6 +225,12 @@ Deno.test("C-45 old names are read with a warning, and the canonical name wins",
   assert.match(canonical.warnings.join(), /which is set too and wins/);
 });
 
+Deno.test("C-45 a wrong value under an old name is reported with the name somebody wrote", async () => {
+  const { stderr } = await loadInvalid({ dotenv: "NGIT_RELAY_FILTER_LIMIT=5", args: ["--top-n-repos=x"] });
+  assert.match(stderr, /for NGIT_MAX_FILTER_LIMIT: .* \(from \.env:1, as NGIT_RELAY_FILTER_LIMIT\)$/m);
+  assert.match(stderr, /for NGIT_METRICS_TOP_N_REPOS: .* \(from cli, as NGIT_TOP_N_REPOS\)$/m);
+});
+
 Deno.test("C-44 with port 0 the derived domain follows the bound port", async () => {
   const { domainForPort, withBoundPort } = await import("../../lib/config/mod.ts");
   const config = await loadValid({ args: ["--bind-address=127.0.0.1:0"] });
