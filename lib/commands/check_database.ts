@@ -33,6 +33,9 @@ export async function checkDatabase(path: string, schemaVersion: number): Promis
   const size = await sizeOf(path);
   if (size === undefined) return { results: [ok(`${path} will be created`)] };
   const walSize = await sizeOf(`${path}-wal`) ?? 0;
+  if (size === "no file" || walSize === "no file") {
+    return { results: [fail(`cannot open database at ${path}: not a regular file`)] };
+  }
   const copied = size + walSize <= MAX_COPY_BYTES;
   if (!copied && (walSize > 0 || !await mayOpenImmutable())) {
     return { results: [warn(`${path} is too large to be checked without changing it`)] };
@@ -114,9 +117,10 @@ function readFacts(database: DatabaseSync, checkPages: boolean): DatabaseFacts {
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+async function sizeOf(path: string): Promise<number | "no file" | undefined> {
   try {
-    return (await Deno.stat(path)).size;
+    const { isFile, size } = await Deno.stat(path);
+    return isFile ? size : "no file";
   } catch (error) {
     // A path below a file is the fault of the directory, which has a check of its own.
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;

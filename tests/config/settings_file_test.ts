@@ -15,7 +15,7 @@ async function failures(id: string, args: readonly string[]): Promise<readonly s
   return checks.filter((found) => found.id === id && found.status === "fail").map(({ message }) => message);
 }
 
-Deno.test("C-4 C-20 pipes, directories and endless files are refused as .env and as key file instead of waited for", () =>
+Deno.test("C-4 C-20 pipes, directories and endless files are refused as .env, key file and database instead of waited for", () =>
   withTempDirectory(async (cwd) => {
     const { code } = await new Deno.Command("mkfifo", { args: [`${cwd}/pipe`] }).output();
     assert.equal(code, 0);
@@ -32,4 +32,6 @@ Deno.test("C-4 C-20 pipes, directories and endless files are refused as .env and
       assert.match((await failures("key", [`--relay-owner-nsec-file=${path}`])).join(), saysOfKey, name);
     }
     assert.deepEqual(await failures("options", ["--env-file=/dev/null"]), []);
+    const [database] = await failures("database", [`--database-url=file:${cwd}/pipe`]);
+    assert.match(database ?? "", /^cannot open database at .*\/pipe: not a regular file$/);
   }));
