@@ -95,23 +95,22 @@ async function maintain(
   const shop: Workshop = { git, path, signal };
   const before = await readShape(path);
   const planned = planRepack(before, memory, clock.now());
-  const plan = planned === "geometric" && await namesCruft(parts, repository, before) ? "gather" : planned;
+  let plan = planned === "geometric" && await namesCruft(parts, repository, before) ? "gather" : planned;
   if (
     plan === "none" && memory?.fingerprint === before.fingerprint && !await hasDueCruft(parts, path, before)
   ) {
     return undefined;
   }
   if (!await hasRoom(parts, repository)) return undefined;
-  if (plan === "gather") {
-    await markAsWanted(path, before, clock.now());
-    await gather(shop);
-  } else if (plan === "geometric") await repackGeometrically(shop);
+  if (plan === "gather" && !await markAsWanted(path, before, clock.now())) plan = "geometric";
+  if (plan === "gather") await gather(shop);
+  else if (plan === "geometric") await repackGeometrically(shop);
   const arePacked = await packRefsWhenIdle(parts, repository, shop);
   const pruned = await pruneWhenIdle(parts, repository, shop);
   if (plan !== "none" || pruned) await writeCommitGraph(shop);
   const detail: MaintenanceMemory = {
     fingerprint: arePacked ? (await readShape(path)).fingerprint : "",
-    gatheredAt: plan === "gather" ? clock.now() : memory?.gatheredAt ?? 0,
+    gatheredAt: plan === "gather" || pruned ? clock.now() : memory?.gatheredAt ?? 0,
   };
   await store.putRepositoryNote({
     repository,
@@ -149,15 +148,22 @@ async function hasRoom(
 
 /**
  * The age of an unreachable object begins when it is first found unreachable: everything outside cruft
- * packs counts as wanted until this moment. git takes that from the times of files.
+ * packs counts as wanted until this moment. git takes that from the times of files. False when these
+ * cannot be set, as with files of another user: ages would be wrong.
  */
-async function markAsWanted(path: string, { packs }: RepositoryShape, now: number): Promise<void> {
+async function markAsWanted(path: string, { packs }: RepositoryShape, now: number): Promise<boolean> {
   const time = new Date(now);
   const files = [...packs.map((stem) => `objects/pack/${stem}.pack`), ...await looseObjects(path)];
+  const mark = (file: string) =>
+    Deno.utime(`${path}/${file}`, time, time).then(
+      () => true,
+      (error) => error instanceof Deno.errors.NotFound,
+    );
   for (let at = 0; at < files.length; at += TOUCHED_PER_TURN) {
-    const slice = files.slice(at, at + TOUCHED_PER_TURN);
-    await Promise.all(slice.map((file) => Deno.utime(`${path}/${file}`, time, time).catch(() => {})));
+    const marked = await Promise.all(files.slice(at, at + TOUCHED_PER_TURN).map(mark));
+    if (marked.includes(false)) return false;
   }
+  return true;
 }
 
 /** False when a push is moving refs: the next run packs them. */
@@ -204,7 +210,9 @@ async function pruneWhenIdle(
       ? "a backup is being made"
       : await holdsNamedOnly(parts, repository)
       ? "an event names unreachable objects"
-      : undefined;
+      : await markAsWanted(shop.path, await readShape(shop.path), clock.now())
+      ? undefined
+      : "the times of its files cannot be set";
     if (reason !== undefined) {
       log.debug("unreachable objects are kept until the next run", { ...subjectOf(repository), reason });
       return false;

@@ -117,6 +117,40 @@ Deno.test("unreachable objects are kept 14 days from when they are found, whatev
     assert.ok(!await isThere());
   }));
 
+Deno.test("dropping what was unreachable for long spares what became unreachable since it was last looked for", () =>
+  site(async (place) => {
+    const { directory, maintenance, clock } = place;
+    const path = await serve(place, someone(), "spared", await newWorkTree(`${directory}/work`));
+    const old = await looseCommit(path, "unreachable from the start");
+    const young = await looseCommit(path, "a branch for now");
+    await git(path, "update-ref", "refs/heads/young", young);
+    await maintainGit(maintenance);
+    await clock.advance(13 * DAY_MS);
+    await git(path, "update-ref", "-d", "refs/heads/young");
+    await maintainGit(maintenance);
+    await clock.advance(1.5 * DAY_MS);
+    assert.equal((await maintainGit(maintenance)).pruned, 1);
+    assert.notEqual((await tryGit(path, "cat-file", "-e", old)).code, 0);
+    assert.equal(await git(path, "cat-file", "-t", young), "commit", "unreachable for two days at most");
+    await clock.advance(15 * DAY_MS);
+    assert.equal((await maintainGit(maintenance)).pruned, 1);
+    assert.notEqual((await tryGit(path, "cat-file", "-e", young)).code, 0);
+  }));
+
+Deno.test("what cannot be marked as wanted is not given an age", () =>
+  site(async (place) => {
+    const { directory, maintenance } = place;
+    const path = await serve(place, someone(), "foreign", await newWorkTree(`${directory}/work`));
+    await looseCommit(path, "nobody names it");
+    // Stands for the file of another user.
+    const pack = `${path}/objects/pack/pack-${"0".repeat(40)}.pack`;
+    await Deno.mkdir(`${path}/objects/pack`, { recursive: true });
+    await Deno.symlink(pack, pack);
+    assert.equal((await maintainGit(maintenance)).repacked, 1);
+    const names = (await Array.fromAsync(Deno.readDir(`${path}/objects/pack`))).map(({ name }) => name);
+    assert.deepEqual(names.filter((name) => name.endsWith(".mtimes")), []);
+  }));
+
 Deno.test("an unreachable object that a ref named in between is kept 14 days from then", () =>
   site(async (place) => {
     const { directory, maintenance, clock } = place;
