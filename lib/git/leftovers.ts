@@ -90,7 +90,9 @@ interface LockFile {
 
 async function lockFiles(path: string): Promise<LockFile[]> {
   const found: LockFile[] = [];
-  for (const name of await namesIn(path)) await addLock(found, `${path}/${name}`);
+  for (const folder of [path, `${path}/objects/pack`, `${path}/objects/info`]) {
+    for (const name of await namesIn(folder)) await addLock(found, `${folder}/${name}`);
+  }
   const folders = [`${path}/refs`];
   for (let looked = 0; folders.length > 0 && looked < MAX_ENTRIES;) {
     const folder = folders.pop()!;

@@ -86,9 +86,13 @@ Deno.test("G-60 leftovers of killed children are removed from an unused reposito
     await Deno.mkdir(`${path}/objects/tmp_objdir-incoming-a/pack`, { recursive: true });
     await Deno.mkdir(`${path}/objects/pack`, { recursive: true });
     await Deno.writeTextFile(`${path}/objects/pack/tmp_pack_a`, "");
+    await Deno.mkdir(`${path}/objects/info`, { recursive: true });
     await Deno.writeTextFile(`${path}/packed-refs.lock`, "");
-    await Deno.writeTextFile(`${path}/refs/heads/old.lock`, "");
-    await Deno.utime(`${path}/refs/heads/old.lock`, new Date(0), new Date(0));
+    const old = ["refs/heads/old", "objects/pack/multi-pack-index", "objects/info/commit-graph"];
+    for (const name of old) {
+      await Deno.writeTextFile(`${path}/${name}.lock`, "");
+      await Deno.utime(`${path}/${name}.lock`, new Date(0), new Date(0));
+    }
     const release = repositories.use(ref("x"));
     await repositories.cleanLeftovers(ref("x"));
     await Deno.stat(`${path}/objects/tmp_objdir-incoming-a`);
@@ -96,7 +100,7 @@ Deno.test("G-60 leftovers of killed children are removed from an unused reposito
     await repositories.cleanLeftovers(ref("x"));
     await assert.rejects(Deno.stat(`${path}/objects/tmp_objdir-incoming-a`));
     await assert.rejects(Deno.stat(`${path}/objects/pack/tmp_pack_a`));
-    await assert.rejects(Deno.stat(`${path}/refs/heads/old.lock`));
+    for (const name of old) await assert.rejects(Deno.stat(`${path}/${name}.lock`), name);
     await Deno.stat(`${path}/packed-refs.lock`);
   }));
 
