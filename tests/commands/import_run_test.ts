@@ -6,6 +6,7 @@ import { noProgress } from "../../lib/commands/progress.ts";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import { event } from "../store/fixtures.ts";
 import { withTempDirectory } from "../support/temp.ts";
+import { runProgram } from "./support.ts";
 
 /** Judges as it is told, and remembers what it was asked. */
 function judging(judge: (event: NostrEvent) => "saved" | "failed" | "orphan" | "cut"): {
@@ -62,4 +63,13 @@ Deno.test("M-37 an import that was cut off still looks again at what named nothi
     assert.ok(rest.asked.includes("early"));
     assert.ok(!rest.asked.includes("2"));
     spool.close();
+  }));
+
+Deno.test("a wrong path leaves nothing behind: no database of an import, no half export", () =>
+  withTempDirectory(async (dataPath) => {
+    const imported = await runProgram(["import", "--from", "no-such.jsonl"], { dataPath });
+    assert.deepEqual([imported.code, imported.stderr.includes("no-such.jsonl cannot be read")], [1, true]);
+    const exported = await runProgram(["export", "--to", "events.jsonl"], { dataPath });
+    assert.deepEqual([exported.code, exported.stderr.includes("there is no database at")], [1, true]);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(dataPath)), []);
   }));

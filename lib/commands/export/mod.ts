@@ -23,17 +23,17 @@ export async function exportEvents(call: CommandCall): Promise<number> {
   if (typeof config === "number") return config;
   const progress = to === undefined ? noProgress : showProgress();
   try {
-    const target = await openTarget(
-      to === undefined ? undefined : resolve(input.cwd, to),
-      own.has("--resume"),
-    );
-    if (!target.ok) return fail(target.reason, 1);
     const data = await StoredData.open({
       ...dataPaths(config, input.cwd).database,
       clock: systemClock,
       log: commandLog(),
     });
     try {
+      const target = await openTarget(
+        to === undefined ? undefined : resolve(input.cwd, to),
+        own.has("--resume"),
+      );
+      if (!target.ok) return fail(target.reason, 1);
       const written = await exportTo(target.target, { data, filters, since, progress });
       progress.done();
       if (to !== undefined) printError(`${written} events written to ${to}`);

@@ -33,6 +33,8 @@ export async function importEvents(call: CommandCall, open: OpenImport): Promise
   if (config.databaseBackend === "memory") {
     return fail("the memory backend would keep nothing of an import", 1);
   }
+  const unreadable = source.kind === "file" ? await problemWith(source.path) : undefined;
+  if (unreadable !== undefined) return fail(unreadable, 1);
   const dryRun = call.own.has("--dry-run");
   const workPath = await Deno.makeTempDir({ prefix: "ngit-grasp-import-" });
   let engine: ImportEngine | undefined;
@@ -144,6 +146,18 @@ function sourceOf({ own, input }: CommandCall): Source | string {
   if (!/^[a-z]+:\/\//i.test(from)) return { kind: "file", path: resolve(input.cwd, from) };
   const url = /^wss?:/i.test(from) ? normaliseRelayUrl(from) : undefined;
   return url === undefined ? `--from ${from} is no ws:// or wss:// URL` : { kind: "relay", url };
+}
+
+/** Looked at first: a wrong name must not begin a new database. */
+async function problemWith(path: string): Promise<string | undefined> {
+  try {
+    const { isDirectory, isFile } = await Deno.stat(path);
+    if (isDirectory) return `${path} is a directory`;
+    if (isFile) (await Deno.open(path)).close(); // a pipe can be opened only once
+    return undefined;
+  } catch (error) {
+    return `${path} cannot be read: ${error instanceof Error ? error.message : error}`;
+  }
 }
 
 function fail(sentence: string, exitCode: number): number {
