@@ -44,6 +44,10 @@ export const SUBCOMMANDS = {
     flags: {
       "--to": { value: "FILE", help: "File to write; must not exist. Without it events go to stdout" },
       "--filter": { value: "JSON", help: "Only events matching this Nostr filter, or any of a list of them" },
+      "--retired": {
+        value: "NPUB[/IDENTIFIER]",
+        help: "Instead of served events, those held back of a retired repository or a blacklisted author",
+      },
       "--since": { value: "TIME", help: "Only events from this time on: Unix seconds, or an ISO 8601 date" },
       "--resume": {
         help: "Go on behind the last whole line of an export to the same file that was interrupted",

@@ -100,6 +100,8 @@ const PULL_REQUESTS = "refs/nostr/";
 function refuseRepository(
   { view, owner, rules }: PushCase,
 ): { readonly text: string; readonly match: PushMatch } | undefined {
+  const blacklisted = blacklistRefusal({ owner, identifier: view.identifier }, rules.repositoryBlacklist);
+  if (blacklisted) return { text: blacklisted.text, match: "unauthorised" };
   const known = view.announcements.filter(({ announcement }) => announcement.owner === owner);
   if (known.length === 0) {
     const text = view.announcements.length === 0
@@ -107,8 +109,6 @@ function refuseRepository(
       : `No repository announcement found for owner ${owner}`;
     return { text, match: "none" };
   }
-  const blacklisted = blacklistRefusal({ owner, identifier: view.identifier }, rules.repositoryBlacklist);
-  if (blacklisted) return { text: blacklisted.text, match: "unauthorised" };
   const isWritable = known.some(({ announcement, hosted }) =>
     hosted && classifyAnnouncement(announcement, rules).route === "host"
   );

@@ -56,3 +56,25 @@ export class GoneTables {
     return await this.#reader.usable(readRetired(await this.#reader.rows(sql, args)));
   }
 }
+
+/**
+ * Everything held of one owner, or of one repository, earliest first; row by row, because one may hold
+ * many events.
+ */
+export async function* heldOf(
+  reader: Reader,
+  owner: string,
+  identifier?: string,
+): AsyncGenerator<RetiredRepository> {
+  const only = identifier === undefined ? "" : "AND identifier = ?";
+  const args = [owner, ...(identifier === undefined ? [] : [textKey(identifier)])];
+  const places = await reader.rows(
+    `SELECT rowid AS row FROM retired_repositories WHERE owner = ? ${only} ORDER BY retired_at, rowid`,
+    args,
+  );
+  for (const { row } of places) {
+    yield* await reader.usable(
+      readRetired(await reader.rows(`${RETIRED} WHERE rowid = ?`, [BigInt(Number(row))])),
+    );
+  }
+}

@@ -9,13 +9,14 @@ import { LOCAL, type ReadableDatabase, REMOTE } from "./database.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import { type EventRange, eventTexts } from "./event_texts.ts";
 import type { FilterLimits } from "./filter_sql.ts";
+import { heldOf } from "./gone_tables.ts";
 import { LibsqlStore } from "./libsql_store.ts";
 import { PurgatoryTables } from "./purgatory_tables.ts";
 import { Reader } from "./reader.ts";
 import { readAll } from "./remote_client.ts";
 import { MAINTENANCE_VERSION, NewerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
-import type { IdentifierRows, Store, WaitingAnnouncement } from "./types.ts";
+import type { IdentifierRows, RetiredRepository, Store, WaitingAnnouncement } from "./types.ts";
 import { jobRuns, repositoryNotes } from "./upkeep_tables.ts";
 import type { JobRun, RepositoryNote } from "./upkeep_types.ts";
 
@@ -144,6 +145,11 @@ export class StoredData {
   /** Texts of the served events in `range`, in pages, oldest first (ties: highest id first). */
   texts(range: EventRange): AsyncIterable<readonly string[]> {
     return eventTexts(this.#reader, range);
+  }
+
+  /** What is held back of one owner, or of one repository, earliest first. */
+  held(owner: string, identifier?: string): AsyncIterable<RetiredRepository> {
+    return heldOf(this.#reader, owner, identifier);
   }
 
   /** All served events of these kinds, oldest first. */

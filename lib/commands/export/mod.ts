@@ -1,16 +1,16 @@
 /** `export`: all served events as JSON lines, while the server serves. */
 import { resolve } from "node:path";
-import { type Filter, parseFilter } from "../../nostr/mod.ts";
+import { decodeNpub, type Filter, parseFilter } from "../../nostr/mod.ts";
 import { StoredData } from "../../store/mod.ts";
 import { systemClock } from "../../world/mod.ts";
 import { commandLog } from "../command_log.ts";
 import { dataPaths } from "../data_paths.ts";
 import { noProgress, showProgress } from "../progress.ts";
 import { type CommandCall, configFor, printError } from "../subcommand.ts";
-import { exportTo } from "./run.ts";
+import { type ExportOptions, exportTo } from "./run.ts";
 import { openTarget } from "./target.ts";
 
-/** Runs `export [--to FILE] [--filter JSON] [--since TIME] [--resume]`. */
+/** Runs `export [--to FILE] [--filter JSON] [--retired NPUB[/IDENTIFIER]] [--since TIME] [--resume]`. */
 export async function exportEvents(call: CommandCall): Promise<number> {
   const { own, input } = call;
   const filters = filtersOf(own.get("--filter"));
@@ -19,6 +19,11 @@ export async function exportEvents(call: CommandCall): Promise<number> {
   if (typeof since === "string") return fail(since, 2);
   const to = own.get("--to");
   if (to === undefined && own.has("--resume")) return fail("--resume needs --to FILE", 2);
+  const retired = retiredOf(own.get("--retired"));
+  if (typeof retired === "string") return fail(retired, 2);
+  if (retired && (own.has("--resume") || since !== undefined)) {
+    return fail("--retired goes with neither --resume nor --since", 2);
+  }
   const config = await configFor(call);
   if (typeof config === "number") return config;
   const progress = to === undefined ? noProgress : showProgress();
@@ -34,7 +39,13 @@ export async function exportEvents(call: CommandCall): Promise<number> {
         own.has("--resume"),
       );
       if (!target.ok) return fail(target.reason, 1);
-      const written = await exportTo(target.target, { data, filters, since, progress });
+      const written = await exportTo(target.target, {
+        data,
+        filters,
+        since,
+        progress,
+        ...(retired && { retired }),
+      });
       progress.done();
       if (to !== undefined) printError(`${written} events written to ${to}`);
     } finally {
@@ -77,6 +88,15 @@ function sinceOf(text: string | undefined): number | string | undefined {
     return "--since is neither Unix seconds nor a date such as 2026-01-31 or 2026-01-31T12:00:00Z";
   }
   return Math.floor(time / 1000);
+}
+
+/** Whose held events `--retired` names; a text says what is wrong. */
+function retiredOf(text: string | undefined): ExportOptions["retired"] | string {
+  if (text === undefined) return undefined;
+  const at = text.indexOf("/");
+  const owner = decodeNpub(at < 0 ? text : text.slice(0, at));
+  if (owner === undefined) return "--retired is no npub, and no npub/identifier";
+  return { owner, identifier: at < 0 ? undefined : text.slice(at + 1) };
 }
 
 function fail(sentence: string, exitCode: number): number {

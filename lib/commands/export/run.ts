@@ -1,4 +1,4 @@
-import { type Filter, matchesFilter, type NostrEvent } from "../../nostr/mod.ts";
+import { type Filter, matchesFilter, type NostrEvent, serialiseEvent } from "../../nostr/mod.ts";
 import type { StoredData } from "../../store/mod.ts";
 import type { Progress } from "../progress.ts";
 import type { ExportTarget } from "./target.ts";
@@ -6,6 +6,8 @@ import type { ExportTarget } from "./target.ts";
 /** What is exported. */
 export interface ExportOptions {
   readonly data: StoredData;
+  /** What is held back of an owner, or of one repository, instead of what is served. */
+  readonly retired?: { readonly owner: string; readonly identifier: string | undefined };
   /** Events that match any of them; undefined: all. */
   readonly filters: readonly Filter[] | undefined;
   /** Earliest `created_at`, in seconds. */
@@ -23,13 +25,13 @@ export async function exportTo(target: ExportTarget, options: ExportOptions): Pr
   const until = Math.max(...filters?.map((filter) => filter.until ?? Infinity) ?? [Infinity]);
   let written = 0;
   try {
-    progress.stage("exporting events", (await data.counts()).events);
+    progress.stage("exporting events", options.retired ? 0 : (await data.counts()).events);
     const range = {
       since: begin,
       ...(until < Infinity && { until }),
       ...(target.after && { after: target.after }),
     };
-    for await (const page of data.texts(range)) {
+    for await (const page of options.retired ? heldTexts(data, options.retired) : data.texts(range)) {
       const wanted = filters ? page.filter((text) => matchesAny(filters, text)) : page;
       if (wanted.length > 0) await target.write(wanted.join("\n") + "\n");
       written += wanted.length;
@@ -40,6 +42,13 @@ export async function exportTo(target: ExportTarget, options: ExportOptions): Pr
   } finally {
     target.close();
   }
+}
+
+async function* heldTexts(
+  data: StoredData,
+  { owner, identifier }: NonNullable<ExportOptions["retired"]>,
+): AsyncGenerator<readonly string[]> {
+  for await (const { events } of data.held(owner, identifier)) yield events.map(serialiseEvent);
 }
 
 function matchesAny(filters: readonly Filter[], text: string): boolean {

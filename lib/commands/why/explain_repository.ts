@@ -1,15 +1,16 @@
-import { encodeNpub, ZERO_OID } from "../../nostr/mod.ts";
+import { encodeNpub, type Refusal, ZERO_OID } from "../../nostr/mod.ts";
 import {
   Authority,
   candidateStates,
   decidePush,
   type IdentifierView,
+  operatorRefusal,
   type RefCommand,
   servedAnnouncement,
   viewOf,
   waitingAnnouncement,
 } from "../../policy/mod.ts";
-import type { RepositoryKey } from "../../store/mod.ts";
+import type { RepositoryKey, RetiredRepository } from "../../store/mod.ts";
 import type { DataBeside } from "../beside.ts";
 import { nameOf, refsOf, stateData } from "./git_data.ts";
 import { type Finding, span, time, type WhyReport } from "./report.ts";
@@ -52,7 +53,9 @@ export async function explainRepository(data: DataBeside, repository: Repository
     placeholdersFull: false,
     now,
   });
+  const [retired] = await store.retired(owner, identifier);
   const findings = [
+    ...operatorFindings(operatorRefusal(repository, rules), retired),
     announcementFinding(view, owner, now),
     maintainersFinding(view, owner),
     ...stateFindings(view, owner, now),
@@ -109,6 +112,22 @@ function changeFinding({ ref, oldOid, newOid }: RefCommand): Finding {
     ? `${ref} is created at ${newOid}`
     : `${ref} moves from ${oldOid} to ${newOid}`;
   return { status: "note", topic: "push", text };
+}
+
+/** What the operator has against it, and what is held back of it. */
+function operatorFindings(refusal: Refusal | undefined, retired: RetiredRepository | undefined): Finding[] {
+  const findings: Finding[] = [];
+  if (refusal) {
+    const list = refusal.reason === "blacklisted_author"
+      ? "NGIT_EVENT_BLACKLIST"
+      : "NGIT_REPOSITORY_BLACKLIST";
+    findings.push({ status: "no", topic: "operator", text: `${refusal.text} (${list})` });
+  }
+  if (retired) {
+    const text = `retired ${time(retired.retiredAt)} (${retired.reason}); its data and events are held back`;
+    findings.push({ status: "note", topic: "retired", text });
+  }
+  return findings;
 }
 
 function announcementFinding(view: IdentifierView, owner: string, now: number): Finding {
