@@ -20,7 +20,7 @@ export interface RelayHistoryInput {
   readonly log: Logger;
   /** Leave out what the store has, wants no more or refused (NIP-77); else everything comes, page by page. */
   readonly skipHeld: boolean;
-  /** Told every event; it is well formed, and nothing else about it was checked. */
+  /** Told every event; it is well formed, and nothing else about it was checked. What it throws ends the reading. */
   readonly received: (event: NostrEvent) => void;
 }
 
@@ -32,7 +32,7 @@ export interface HistoryRequest {
 
 /**
  * Reads all events that match, one request after the other; `begins` is told each before it starts.
- * Resolves to a text when something is missing.
+ * Resolves to a text when something is missing; rejects with what `received` threw.
  */
 export async function relayHistory(
   input: RelayHistoryInput,
@@ -40,6 +40,8 @@ export async function relayHistory(
   begins: (request: HistoryRequest) => void,
 ): Promise<string | undefined> {
   const { url, clock, log, skipHeld } = input;
+  const leaving = new AbortController();
+  let failure: { readonly error: unknown } | undefined;
   const openLink = createOpenLink({
     ...input,
     network: createNetwork({
@@ -50,12 +52,17 @@ export async function relayHistory(
       log,
     }),
     admit: (event) => {
-      input.received(event);
-      return Promise.resolve({ result: "saved" });
+      if (failure) return Promise.resolve({ result: "failed" });
+      try {
+        input.received(event);
+      } catch (error) {
+        failure = { error };
+        leaving.abort();
+      }
+      return Promise.resolve({ result: failure ? "failed" : "saved" });
     },
     metrics: noMetrics().sync,
   });
-  const leaving = new AbortController();
   let ended: string | undefined;
   const opened = await openLink({
     url,
@@ -69,6 +76,7 @@ export async function relayHistory(
     for (const request of requests) {
       begins(request);
       const problem = await fetchAll(opened.link, request.filter, skipHeld);
+      if (failure) throw failure.error;
       if (problem !== undefined) return `${url}, ${request.what}: ${ended ?? problem}`;
     }
     return undefined;

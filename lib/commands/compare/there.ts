@@ -7,6 +7,8 @@ import { relayHistory } from "../relay_history.ts";
 import type { RepositoryEvents } from "./events.ts";
 
 const VERIFY_WORKERS = 2;
+/** Most announcements and states that are held. */
+const MAX_EVENTS = 200_000;
 
 /**
  * Announcements and states that a relay serves and their authors signed. Throws one sentence when not all
@@ -28,7 +30,12 @@ export async function eventsThere(
       random: systemRandom,
       log: commandLog("error"),
       skipHeld: false,
-      received: (event) => void received.set(event.id + event.sig, event),
+      received: (event) => {
+        if (received.size === MAX_EVENTS) {
+          throw new Error(`${url} sends more than ${MAX_EVENTS} announcements and states`);
+        }
+        received.set(event.id + event.sig, event);
+      },
     },
     [KIND.announcement, KIND.state].map(request),
     () => {},

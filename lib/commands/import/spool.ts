@@ -105,9 +105,8 @@ export class Spool {
     return Number(this.#database.prepare("SELECT count(*) AS n FROM events WHERE settled = 1").get()?.n ?? 0);
   }
 
-  /** Closes the file. */
+  /** Closes the file; what was added since the last {@link filled} may be lost. */
   close(): void {
-    this.#commit();
     this.#database.close();
   }
 
