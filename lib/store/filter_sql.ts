@@ -12,13 +12,24 @@ export interface FilterLimits {
 
 /** Above this many author and kind pairs, authors alone are looked up and kinds compared. */
 export const MAX_PAIRS = 2_000;
-/** Up to this many combinations of values are cut off at the limit one by one. */
-const MAX_COMBINATIONS = 64;
-/** How many events share a value of a tag, compared with tags that name one event or repository. */
-const SHARED = new Map([["p", 20], ["P", 20], ["k", 1_000], ["K", 1_000], ["t", 1_000], ["l", 1_000], [
-  "L",
-  1_000,
-]]);
+/** Roughly how many events share a value of a tag; of tags not named here, few: they name one event. */
+const SHARED = new Map([
+  ["a", 100],
+  ["A", 100],
+  ["p", 200],
+  ["P", 200],
+  ["k", 10_000],
+  ["K", 10_000],
+  [
+    "t",
+    10_000,
+  ],
+  ["l", 10_000],
+  ["L", 10_000],
+]);
+const SHARED_BY_FEW = 10;
+/** The same for an author. Less than for a repository: strangers add to those of a repository, not to those of an author. */
+const SHARED_BY_AUTHOR = 50;
 
 /** The number of events `filter` may return; one with `ids` is never cut below the ids it names. */
 export function effectiveLimit(filter: Filter, limits: FilterLimits): number {
@@ -139,10 +150,9 @@ function byTag(
 }
 
 /**
- * A look-up in index order for every combination of the dimensions' values. For a few combinations
- * each stops at the limit by itself (a correlated subquery, SQLite's way to say "the newest of
- * each"), so that it reads what it may return and not what an author or tag has in store. For many
- * that costs more than it saves: then one pass over the index keeps the newest of all.
+ * A look-up in index order for every combination of the dimensions' values. Once as many rows are kept
+ * as the limit allows, SQLite ends the look-up of a combination at the first row that is older than all
+ * of them: so what is read follows from what may be returned, not from what an author or tag has in store.
  */
 function lookUp(
   dimensions: readonly Dimension[],
@@ -169,23 +179,22 @@ function lookUp(
   const order = `ORDER BY ${alias}.created_at DESC, ${alias}.id_order LIMIT ${
     parameter(args, BigInt(limit))
   }`;
-  const combinations = dimensions.reduce((product, { values }) => product * values.length, 1);
-  if (combinations > MAX_COMBINATIONS) return `SELECT DISTINCT ${alias}.seq AS seq FROM ${pass} ${order}`;
-  const each = `SELECT ${alias}.seq AS seq FROM ${source} WHERE ${where} ${order}`;
-  if (lists.length === 0) return each;
-  return `SELECT e.seq AS seq FROM ${
-    lists.join(" CROSS JOIN ")
-  } CROSS JOIN events e WHERE e.seq IN (${each})`;
+  // An event has one author and one kind, but may be found under several values of a tag.
+  const isRepeated = dimensions.some(({ column, values }) => column === "x.value" && values.length > 1);
+  return `SELECT ${isRepeated ? "DISTINCT " : ""}${alias}.seq AS seq FROM ${pass} ${order}`;
 }
 
 /**
- * The tag to look events up by: the one with the fewest values, shared tags last. Author and kind
- * together are better than `d`, which strangers can fill for any value.
+ * The tag to look events up by: the one with the fewest values, shared tags last. Undefined when looking
+ * them up by author, kind or time is better; author and kind together are better than `d`, which
+ * strangers can fill for any value.
  */
-export function wayInByTag(filter: Filter): string | undefined {
-  const names = [...filter.tags.keys()].filter((name) => !(name === "d" && filter.authors && filter.kinds));
-  const cost = (name: string) => (SHARED.get(name) ?? 1) * filter.tags.get(name)!.length;
-  return names.sort((a, b) => cost(a) - cost(b))[0];
+export function wayInByTag({ tags, authors, kinds }: Filter): string | undefined {
+  const names = [...tags.keys()].filter((name) => !(name === "d" && authors && kinds));
+  const cost = (name: string) => (SHARED.get(name) ?? SHARED_BY_FEW) * tags.get(name)!.length;
+  const best = names.sort((a, b) => cost(a) - cost(b))[0];
+  const isByAuthor = authors && best !== undefined && SHARED_BY_AUTHOR * authors.length < cost(best);
+  return isByAuthor ? undefined : best;
 }
 
 /** Conditions on time: the filter's own, and NIP-40. */
