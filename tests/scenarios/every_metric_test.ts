@@ -183,12 +183,12 @@ async function clients({ directory, server, clock, relay, look, until }: Stage):
   );
   await flood.close();
   await look();
-  // A push that stalls holds the only process, and a clone waits for it.
+  // A push that stalls holds the only process, and a clone unlike the one before waits for it.
   await commitFile(work, "more", "more\n");
   await say(declared(2, await refsOf(work)), /^purgatory/);
   const [from, to] = [await git(work, "rev-parse", "main~1"), await git(work, "rev-parse", "main")];
   const stalled = stall(repository, from, to);
-  const clone = tryGit(directory, "clone", "-q", repository, `${directory}/second`);
+  const clone = tryGit(directory, "clone", "-q", "--filter=tree:0", repository, `${directory}/second`);
   clock.jump(11_000);
   await until("ngit_git_processes_active", "ngit_git_queue_depth", "ngit_purgatory_dirty_repositories");
   stalled.abort();
@@ -203,9 +203,9 @@ async function clients({ directory, server, clock, relay, look, until }: Stage):
   clock.jump(HOUR);
   await until("ngit_purgatory_expired_total", "ngit_purgatory_repositories_deleted_total");
   await say(late, /^purgatory/);
-  // A repository that lost its objects.
+  // A repository that lost its objects, asked for what no earlier answer can be given for.
   await Deno.remove(`${server.gitDataPath}/${owner.npub}/repo.git/objects/pack`, { recursive: true });
-  await tryGit(directory, "clone", "-q", repository, `${directory}/broken`);
+  await tryGit(directory, "clone", "-q", "--depth=1", repository, `${directory}/broken`);
   await until("ngit_purgatory_revived_total", "ngit_git_process_failures_total");
 }
 
