@@ -9,13 +9,12 @@ import {
 } from "../nostr/mod.ts";
 import type { Store } from "../store/mod.ts";
 
-/** Most events looked at in one round, and most links followed away from the repository. */
+/** About the most events of one round, and most links followed away from the repository. */
 const MAX_EVENTS = 2_000;
 const MAX_DEPTH = 100;
 /** Most references of one event that are followed, as when it was accepted. */
 const MAX_REFERENCES = 1_000;
 const EVENTS_PER_QUERY = 100;
-const PAGE = 500;
 /** They make nothing related, and are taken from anyone. */
 const NO_LINKS: ReadonlySet<number> = new Set([KIND.deletion, KIND.graspList]);
 
@@ -30,55 +29,77 @@ export type Standing =
   /** It leaves, or stays, for reasons of its own, and holds nothing. */
   | "apart";
 
+/** The part of the store that is asked. */
+type Events = Pick<Store, "items" | "get">;
+
 /**
  * Finds the served events that lose their last link to an accepted event when `repository` (its
  * announcement) leaves: those linked to it, directly or not, from which no other links lead to an anchor.
- * Yields them in portions; each has to be out of service before the next is asked for. Beyond the
- * bounds of one round, a longer way to an anchor may be missed.
+ * Yields them in portions, the most distant first; each has to be out of service before the next is asked
+ * for. What does not fit one round may hide a longer way to an anchor.
  */
 export async function* hangingOn(
-  store: Pick<Store, "items" | "get">,
+  store: Events,
   repository: NostrEvent,
   standing: (event: NostrEvent) => Standing,
 ): AsyncGenerator<readonly NostrEvent[]> {
   for (;;) {
-    const { linked, anchors } = await linkedWith(store, repository, standing);
+    const { linked, anchors, open } = await linkedWith(store, repository, standing);
     const kept = reachable(linked, anchors);
     const hanging = [...linked.values()].filter((event) =>
-      !kept.has(event.id) || standing(event) === "unwanted"
+      !open.has(event.id) && (!kept.has(event.id) || standing(event) === "unwanted")
     );
     if (hanging.length === 0) return;
     yield hanging;
   }
 }
 
-/** Everything linked with the repository that is not an anchor, and the anchors met on the way. */
+/** What one round found. */
+interface Links {
+  /** Events that are linked with the repository and stand by links only. */
+  readonly linked: ReadonlyMap<string, NostrEvent>;
+  readonly anchors: ReadonlyMap<string, NostrEvent>;
+  /** Ids of linked events that have links nobody followed: the repository is their way to be found again. */
+  readonly open: ReadonlySet<string>;
+}
+
+/** Follows links away from the repository, depth first, so that whole branches are seen. */
 async function linkedWith(
-  store: Pick<Store, "items" | "get">,
+  store: Events,
   repository: NostrEvent,
   standing: (event: NostrEvent) => Standing,
-) {
+): Promise<Links> {
   const linked = new Map<string, NostrEvent>();
   const anchors = new Map<string, NostrEvent>();
-  const apart = new Set([repository.id]);
-  let frontier: NostrEvent[] = [repository];
-  for (let depth = 0; depth < MAX_DEPTH && frontier.length > 0; depth++) {
-    const next: NostrEvent[] = [];
-    for (let at = 0; at < frontier.length; at += EVENTS_PER_QUERY) {
-      for await (const event of neighbours(store, frontier.slice(at, at + EVENTS_PER_QUERY))) {
-        if (linked.has(event.id) || anchors.has(event.id) || apart.has(event.id)) continue;
-        const found = NO_LINKS.has(event.kind) ? "apart" : standing(event);
-        if (found === "apart") apart.add(event.id);
-        else if (found === "anchor") anchors.set(event.id, event);
-        else if (linked.size < MAX_EVENTS) {
-          linked.set(event.id, event);
-          next.push(event);
-        }
-      }
+  const seen = new Set([repository.id]);
+  const looked = new Set(seen);
+  const steps: { readonly from: readonly NostrEvent[]; readonly to: readonly string[] }[] = [];
+  const ahead: { readonly id: string; readonly depth: number }[] = [];
+  const follow = async (from: readonly NostrEvent[], depth: number) => {
+    const to = await neighbours(store, from);
+    steps.push({ from, to });
+    if (depth === MAX_DEPTH) return;
+    for (const id of to) {
+      if (seen.has(id)) continue;
+      seen.add(id);
+      ahead.push({ id, depth: depth + 1 });
     }
-    frontier = next;
+  };
+  await follow([repository], 0);
+  while (ahead.length > 0 && linked.size < MAX_EVENTS) {
+    const some = ahead.splice(-EVENTS_PER_QUERY);
+    for (const { id } of some) looked.add(id);
+    const further: NostrEvent[] = [];
+    for (const event of await store.get(some.map(({ id }) => id))) {
+      const found = NO_LINKS.has(event.kind) ? "apart" : standing(event);
+      if (found === "apart") continue;
+      (found === "anchor" ? anchors : linked).set(event.id, event);
+      if (found !== "anchor") further.push(event);
+    }
+    if (further.length > 0) await follow(further, Math.max(...some.map(({ depth }) => depth)));
   }
-  return { linked, anchors };
+  const unfinished = steps.filter(({ to }) => to.some((id) => !looked.has(id)));
+  return { linked, anchors, open: new Set(unfinished.flatMap(({ from }) => from.map(({ id }) => id))) };
 }
 
 /** Ids of the events from which links lead to an anchor. */
@@ -108,11 +129,8 @@ function reachable(
   return kept;
 }
 
-/** Served events that refer to one of `events`, or that one of them refers to; some more than once. */
-async function* neighbours(
-  store: Pick<Store, "items" | "get">,
-  events: readonly NostrEvent[],
-): AsyncGenerator<NostrEvent> {
+/** Ids of served events that refer to one of `events`, or that one of them refers to. */
+async function neighbours(store: Events, events: readonly NostrEvent[]): Promise<readonly string[]> {
   const tags = (name: string, values: readonly string[]): Filter => ({ tags: new Map([[name, values]]) });
   const ids = events.map(({ id }) => id);
   const addresses = events.flatMap((event) => namesOf(event).slice(1));
@@ -125,12 +143,11 @@ async function* neighbours(
     { ids: [...new Set(references.flatMap((found) => found.ids))], tags: new Map() },
     ...addressed(coordinates),
   ];
+  const found = new Set<string>();
   for (const filter of filters) {
-    const items = await store.items(filter, Infinity) ?? [];
-    for (let at = 0; at < items.length; at += PAGE) {
-      yield* await store.get(items.slice(at, at + PAGE).map(({ id }) => id));
-    }
+    for (const { id } of await store.items(filter, Infinity) ?? []) found.add(id);
   }
+  return [...found];
 }
 
 /** Filters that find what coordinates name; they may find more of the same authors and identifiers. */

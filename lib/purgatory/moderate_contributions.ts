@@ -2,14 +2,18 @@ import type { Contribution, RepositoryRef } from "../git/mod.ts";
 import {
   encodeNpub,
   isPullRequest,
+  KIND,
   type NostrEvent,
   parsePullRequest,
   pullRequestIdOf,
 } from "../nostr/mod.ts";
-import { type CurationRules, operatorRefusal } from "../policy/mod.ts";
+import { type CurationRules, operatorRefusal, targetsRefusal } from "../policy/mod.ts";
 import { contributionsOf } from "./contributions.ts";
 import { authorKey, type Hiding } from "./hidden.ts";
 import type { ReleaseParts } from "./ports.ts";
+
+/** Pull requests read at once. */
+const PAGE = 500;
 
 /** Retires the repositories below `/prs/` that belong to blacklisted contributors; returns how many. */
 export async function retireContributors(
@@ -48,6 +52,34 @@ export async function retireContributions(
     }
   }
   return count;
+}
+
+/**
+ * Hides served pull requests of these contributors that name blacklisted repositories only, whether those
+ * were ever announced here or not, and retires where their commits lie.
+ */
+export async function hideUnwanted(
+  parts: ReleaseParts,
+  hiding: Hiding,
+  contributors: ReadonlySet<string>,
+  rules: CurationRules,
+): Promise<{ readonly retired: number; readonly hidden: number }> {
+  const { store } = parts;
+  const total = { retired: 0, hidden: 0 };
+  if (rules.repositoryBlacklist.length === 0) return total;
+  const kinds = [KIND.pullRequest, KIND.pullRequestUpdate];
+  const items = await store.items({ kinds, authors: [...contributors], tags: new Map() }, Infinity) ?? [];
+  for (let at = 0; at < items.length; at += PAGE) {
+    const events = await store.get(items.slice(at, at + PAGE).map(({ id }) => id));
+    const unwanted = events.flatMap((event) => {
+      const parsed = parsePullRequest(event);
+      return parsed.ok && targetsRefusal(parsed.pullRequest, rules) ? [parsed.pullRequest] : [];
+    });
+    total.retired += await retireContributions(parts, hiding, unwanted.map(({ event }) => event));
+    for (const { event, targets } of unwanted) await hiding.hide(targets[0]!, [event]);
+    total.hidden += unwanted.length;
+  }
+  return total;
 }
 
 async function holdsOthers(

@@ -20,7 +20,7 @@ import type { KeyedLock } from "../world/mod.ts";
 import { applyEffects } from "./executor.ts";
 import { hangingOn, type Standing } from "./hanging.ts";
 import { authorKey, Hiding } from "./hidden.ts";
-import { retireContributions, retireContributors } from "./moderate_contributions.ts";
+import { hideUnwanted, retireContributions, retireContributors } from "./moderate_contributions.ts";
 import type { ReleaseParts } from "./ports.ts";
 
 /** Authors asked for in one query. */
@@ -231,5 +231,9 @@ async function hideAuthors({ store }: ReleaseParts, { rules, hiding, result }: R
 }
 
 async function moderateContributors(parts: ModerationParts, { rules, hiding, result }: Run): Promise<void> {
-  result.retired += await retireContributors(parts, hiding, await parts.listContributions(), rules);
+  const repositories = await parts.listContributions();
+  const contributors = new Set(repositories.map(({ owner }) => owner));
+  const { retired, hidden } = await hideUnwanted(parts, hiding, contributors, rules);
+  result.hidden += hidden;
+  result.retired += retired + await retireContributors(parts, hiding, await parts.listContributions(), rules);
 }

@@ -1,5 +1,5 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import type { CurationRules } from "../../lib/policy/mod.ts";
+import { type CurationRules, DURATION } from "../../lib/policy/mod.ts";
 import { applyBlacklists } from "../../lib/purgatory/mod.ts";
 import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
 import { DOMAIN, type Engine, engineIn, type EngineOptions, RETENTION_MS } from "../support/engine.ts";
@@ -214,10 +214,12 @@ Deno.test("purgatory lets go of blacklisted announcements, states and pull reque
 
 Deno.test("contributions to a blacklisted repository, and of a blacklisted contributor, are held back", async () => {
   const [alice, bob, mallory] = [newSigner(), newSigner(), newSigner()];
+  const unknown = newSigner();
   const ids: Record<string, string> = {};
   const on = { contributions: {} };
   const place = (owner: Signer) => ({ space: "prs" as const, owner: owner.pubkey, identifier: "repo" });
   let carol: Signer;
+  let dave: Signer;
   await runs([
     [{}, async (world) => {
       await served(world, alice);
@@ -227,13 +229,18 @@ Deno.test("contributions to a blacklisted repository, and of a blacklisted contr
       const toAlice = propose(found.signer, found.commit, { owners: [alice] });
       const theirs = await contributor(world.directory, "other");
       const toBob = propose(mallory, theirs.commit, { owners: [bob] });
+      // The repository it is for is on another server; only its identifier is known here.
+      const third = await contributor(world.directory, "third");
+      dave = third.signer;
+      const elsewhere = propose(dave, third.commit, { owners: [unknown] });
+      await offer(world, third.work, place(dave), elsewhere.id, third.commit);
       await offer(world, found.work, place(carol), toAlice.id, found.commit);
       await offer(world, theirs.work, place(mallory), toBob.id, theirs.commit);
-      await taken(world, toAlice, toBob);
-      Object.assign(ids, { toAlice: toAlice.id, toBob: toBob.id });
+      await taken(world, toAlice, toBob, elsewhere);
+      Object.assign(ids, { toAlice: toAlice.id, toBob: toBob.id, elsewhere: elsewhere.id });
     }],
-    [{ ...byOwner(alice), ...byAuthor(mallory) }, async (world) => {
-      for (const signer of [carol, mallory]) {
+    [{ ...byOwner(alice, unknown), ...byAuthor(mallory) }, async (world) => {
+      for (const signer of [carol, mallory, dave]) {
         ok(!await world.repositories.exists(place(signer)));
         const [row] = (await world.store.retired(signer.pubkey, "")).filter(({ directory }) =>
           directory !== ""
@@ -242,10 +249,74 @@ Deno.test("contributions to a blacklisted repository, and of a blacklisted contr
         await Deno.stat(`${world.directory}/git/${row!.directory}/HEAD`);
       }
       for (const id of Object.values(ids)) ok(!await world.isServed(id));
+    }],
+    [{}, async (world) => {
+      const [row] = (await world.store.retired(dave.pubkey, "")).filter(({ directory }) => directory !== "");
+      const note = await Deno.readTextFile(`${world.directory}/git/${row!.directory}.json`);
+      strictEqual(JSON.parse(note).coordinate, `prs/${dave.pubkey}/repo`);
+      await Deno.mkdir(`${world.directory}/git/prs/${dave.pubkey}`, { recursive: true });
+      await Deno.rename(`${world.directory}/git/${row!.directory}`, world.repositories.path(place(dave)));
+      const held = (await world.store.retired(unknown.pubkey, "repo")).flatMap(({ events }) => events);
+      deepStrictEqual(held.map(({ id }) => id), [ids.elsewhere]);
+      await world.intake.admit(held[0], "import");
+      ok(await world.isServed(ids.elsewhere!));
       world.clock.jump(RETENTION_MS + 1_000);
       await world.sweep.discard();
-      const left = await Array.fromAsync(Deno.readDir(`${world.directory}/git/.archive/${carol.npub}`));
-      deepStrictEqual(left, []);
+      for (const signer of [carol, mallory, dave]) {
+        const left = await Array.fromAsync(Deno.readDir(`${world.directory}/git/.archive/${signer.npub}`));
+        deepStrictEqual(left, []);
+      }
+      ok(await world.repositories.exists(place(dave)));
     }],
   ], on);
+});
+
+Deno.test("thousands of events that hang on a repository leave, with what is far away from it", async () => {
+  const [alice, bob] = [newSigner(), newSigner()];
+  let number = 0;
+  const linked = (tags: string[][]) => ({
+    id: (++number).toString(16).padStart(64, "0"),
+    pubkey: bob.pubkey,
+    created_at: T,
+    kind: 1111,
+    tags,
+    content: "",
+    sig: "0".repeat(128),
+  });
+  const roots = Array.from({ length: 1_500 }, () => linked([["a", `30617:${alice.pubkey}:repo`]]));
+  const replies = roots.flatMap(({ id }) => [linked([["e", id]]), linked([["E", id]])]);
+  const chain = [roots[0]!];
+  while (chain.length < 60) chain.push(linked([["q", chain.at(-1)!.id]]));
+  const kept = linked([["e", replies[5]!.id], ["a", `30617:${bob.pubkey}:other`]]);
+  await runs([
+    [{}, async (world) => {
+      await served(world, alice);
+      await served(world, bob, "other");
+      const events = [...roots, ...replies, ...chain.slice(1), kept];
+      await world.store.commit({ insertEvents: events.map((event) => ({ event })) });
+    }],
+    [byOwner(alice), async (world) => {
+      const left = await world.store.items({ kinds: [1111], tags: new Map() }, Infinity);
+      // It stands by its other link, and holds what it answers, and what that answers.
+      const expected = [kept.id, replies[5]!.id, replies[4]!.id, roots[2]!.id];
+      deepStrictEqual(left!.map(({ id }) => id).sort(), expected.sort());
+    }],
+  ]);
+});
+
+Deno.test("the directory that a crash left of a soft-expired announcement goes at the next start", async () => {
+  const alice = newSigner();
+  const repository = { owner: alice.pubkey, identifier: "repo" };
+  await runs([
+    [{}, async (world) => {
+      await world.submit(announce(alice, "repo", { domain: DOMAIN, created_at: T }));
+      world.clock.jump(DURATION.announcementMs);
+      strictEqual((await world.sweep.expire()).softExpired, 1);
+      await world.repositories.ensure(repository);
+    }],
+    [{}, async (world) => {
+      ok(!await world.repositories.exists(repository));
+      strictEqual((await world.store.waitingCounts()).soft, 1);
+    }],
+  ]);
 });
