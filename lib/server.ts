@@ -200,7 +200,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   await importLegacyState({ ...parts, locks, verifier, gitDataPath });
   await importLegacyRejected({ ...parts, verifier, refusedLifetimes, gitDataPath });
   await startPurgatory(parts, locks);
-  await applyBlacklists({ ...parts, listContributions: () => repositories.contributions() }, locks, rules);
+  await applyBlacklists({ ...parts, listContributions: () => repositories.contributions() }, locks);
   if (contributions) {
     await runJob(metrics.jobs, clock, "prs_startup_scan", () => contributions.start(gitHttp));
   }

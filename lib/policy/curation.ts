@@ -91,7 +91,7 @@ function notTaken(announcement: Announcement, lists: boolean, readOnly: boolean)
 }
 
 /** The refusal for an author on the event blacklist, if listed. */
-export function authorRefusal(pubkey: string, rules: CurationRules): Refusal | undefined {
+export function authorRefusal(pubkey: string, rules: Blacklists): Refusal | undefined {
   if (!rules.eventBlacklist.has(pubkey)) return undefined;
   return refuse("blocked", "blacklisted_author", `Event author ${encodeNpub(pubkey)} is blacklisted`);
 }

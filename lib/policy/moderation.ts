@@ -1,26 +1,31 @@
 import { type NostrEvent, parseAnnouncement, type PullRequest, type Refusal, refuse } from "../nostr/mod.ts";
 import type { RepositoryKey } from "../store/types.ts";
-import { authorRefusal, blacklistRefusal, type CurationRules } from "./curation.ts";
+import { authorRefusal, blacklistRefusal, type Blacklists } from "./curation.ts";
 import type { Effect } from "./effects.ts";
 import { Authority } from "./maintainers.ts";
 import { orphanedStates, statesWithoutOwner } from "./orphans.ts";
 import { hostedOwners, type IdentifierView, type KnownAnnouncement } from "./view.ts";
 
 /** Why the operator wants nothing of this repository: its owner or the repository is blacklisted. */
-export function operatorRefusal(repository: RepositoryKey, rules: CurationRules): Refusal | undefined {
+export function operatorRefusal(repository: RepositoryKey, rules: Blacklists): Refusal | undefined {
   return authorRefusal(repository.owner, rules) ?? blacklistRefusal(repository, rules.repositoryBlacklist);
 }
 
 /** Refused like an announcement when every repository a pull request names is blacklisted. */
 export function targetsRefusal(
   { targets }: Pick<PullRequest, "targets">,
-  rules: CurationRules,
+  rules: Blacklists,
 ): Refusal | undefined {
   const refusals = targets.map((target) => blacklistRefusal(target, rules.repositoryBlacklist));
   const [first] = refusals;
   return first && refusals.every((refusal) => refusal !== undefined)
     ? refuse("blocked", "blacklisted_repo", first.text)
     : undefined;
+}
+
+/** Why the operator wants nothing of this pull request: its author, or all it is for, is blacklisted. */
+export function pullRequestRefusal(pullRequest: PullRequest, rules: Blacklists): Refusal | undefined {
+  return authorRefusal(pullRequest.event.pubkey, rules) ?? targetsRefusal(pullRequest, rules);
 }
 
 /** What the blacklists do to what is known under one identifier. */
@@ -37,7 +42,7 @@ export interface Moderation {
  * retired as by a deletion request of their owner, or leave purgatory. Other owners of the same
  * identifier, and the maintainers they name, keep what is theirs.
  */
-export function decideModeration(view: IdentifierView, rules: CurationRules): Moderation {
+export function decideModeration(view: IdentifierView, rules: Blacklists): Moderation {
   const blacklisted = view.announcements.filter(({ announcement }) => operatorRefusal(announcement, rules));
   if (blacklisted.length === 0) return { blacklisted, leaving: [], effects: [] };
   const before = new Authority(view);
@@ -67,7 +72,7 @@ export function decideModeration(view: IdentifierView, rules: CurationRules): Mo
 }
 
 /** True for a served event that stands by itself: an announcement the operator has nothing against. */
-export function isAnchor(event: NostrEvent, rules: CurationRules): boolean {
+export function isAnchor(event: NostrEvent, rules: Blacklists): boolean {
   const parsed = parseAnnouncement(event);
   return parsed.ok && operatorRefusal(parsed.announcement, rules) === undefined;
 }

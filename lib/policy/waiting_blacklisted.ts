@@ -1,5 +1,6 @@
 import { blacklistRefusal, type Blacklists } from "./curation.ts";
 import { Authority } from "./maintainers.ts";
+import { operatorRefusal, pullRequestRefusal } from "./moderation.ts";
 import type { IdentifierView } from "./view.ts";
 
 /**
@@ -9,21 +10,20 @@ import type { IdentifierView } from "./view.ts";
 export function withoutBlacklisted(view: IdentifierView, rules: Blacklists): IdentifierView {
   const { repositoryBlacklist, eventBlacklist } = rules;
   if (repositoryBlacklist.length === 0 && eventBlacklist.size === 0) return view;
-  const isBlacklisted = (owner: string, identifier: string) =>
-    blacklistRefusal({ owner, identifier }, repositoryBlacklist) !== undefined;
+  const isBlacklisted = (owner: string) =>
+    blacklistRefusal({ owner, identifier: view.identifier }, repositoryBlacklist) !== undefined;
   const authority = new Authority(view);
   return {
     ...view,
-    announcements: view.announcements.filter(({ announcement: { owner }, waiting }) =>
-      waiting === undefined || !(eventBlacklist.has(owner) || isBlacklisted(owner, view.identifier))
+    announcements: view.announcements.filter(({ announcement, waiting }) =>
+      waiting === undefined || operatorRefusal(announcement, rules) === undefined
     ),
     waitingStates: view.waitingStates.filter(({ state: { author } }) =>
       !eventBlacklist.has(author) &&
-      !allOf(authority.ownersTrusting(author), (owner) => isBlacklisted(owner, view.identifier))
+      !allOf(authority.ownersTrusting(author), isBlacklisted)
     ),
-    waitingPullRequests: view.waitingPullRequests.filter(({ pullRequest: { event, targets } }) =>
-      !eventBlacklist.has(event.pubkey) &&
-      !allOf(targets, ({ owner, identifier }) => isBlacklisted(owner, identifier))
+    waitingPullRequests: view.waitingPullRequests.filter(({ pullRequest }) =>
+      pullRequestRefusal(pullRequest, rules) === undefined
     ),
   };
 }

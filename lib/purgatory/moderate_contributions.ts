@@ -7,7 +7,7 @@ import {
   parsePullRequest,
   pullRequestIdOf,
 } from "../nostr/mod.ts";
-import { type CurationRules, operatorRefusal, targetsRefusal } from "../policy/mod.ts";
+import { type Blacklists, operatorRefusal, targetsRefusal } from "../policy/mod.ts";
 import { contributionsOf } from "./contributions.ts";
 import { authorKey, type Hiding } from "./hidden.ts";
 import type { ReleaseParts } from "./ports.ts";
@@ -20,7 +20,7 @@ export async function retireContributors(
   parts: ReleaseParts,
   hiding: Hiding,
   repositories: readonly Contribution[],
-  rules: CurationRules,
+  rules: Blacklists,
 ): Promise<number> {
   let count = 0;
   for (const repository of repositories) {
@@ -62,7 +62,7 @@ export async function hideUnwanted(
   parts: ReleaseParts,
   hiding: Hiding,
   contributors: ReadonlySet<string>,
-  rules: CurationRules,
+  rules: Blacklists,
 ): Promise<{ readonly retired: number; readonly hidden: number }> {
   const { store } = parts;
   const total = { retired: 0, hidden: 0 };

@@ -9,10 +9,11 @@ import {
   parsePullRequest,
 } from "../nostr/mod.ts";
 import {
-  type CurationRules,
+  type Blacklists,
   decideModeration,
   isAnchor,
   operatorRefusal,
+  pullRequestRefusal,
   targetsRefusal,
   viewOf,
 } from "../policy/mod.ts";
@@ -51,11 +52,8 @@ export interface ModerationParts extends ReleaseParts {
  * stored already and match leave, as they would be refused if they came today. After
  * {@link startPurgatory}. Nothing happens, and next to nothing is read, when all of it was done before.
  */
-export async function applyBlacklists(
-  parts: ModerationParts,
-  locks: KeyedLock,
-  rules: CurationRules,
-): Promise<ModerationResult> {
+export async function applyBlacklists(parts: ModerationParts, locks: KeyedLock): Promise<ModerationResult> {
+  const { rules } = parts;
   const result: ModerationResult = { retired: 0, dropped: 0, hidden: 0, failed: 0 };
   if (rules.eventBlacklist.size + rules.repositoryBlacklist.length === 0) return result;
   const run: Run = { rules, hiding: new Hiding(parts), result };
@@ -80,7 +78,7 @@ export async function applyBlacklists(
 
 /** What the steps of one run share. */
 interface Run {
-  readonly rules: CurationRules;
+  readonly rules: Blacklists;
   readonly hiding: Hiding;
   readonly result: ModerationResult;
 }
@@ -150,7 +148,7 @@ async function hideHanging(
   }
 }
 
-function standingOf({ contributions }: ReleaseParts, event: NostrEvent, rules: CurationRules): Standing {
+function standingOf({ contributions }: ReleaseParts, event: NostrEvent, rules: Blacklists): Standing {
   // Their own authority decides about states.
   if (event.kind === KIND.state) return "anchor";
   if (event.kind === KIND.announcement) return isAnchor(event, rules) ? "anchor" : "apart";
@@ -164,7 +162,7 @@ function standingOf({ contributions }: ReleaseParts, event: NostrEvent, rules: C
 /** Adds the identifiers under which a blacklisted announcement is served or waits. */
 async function findConcerned(
   { store }: ReleaseParts,
-  rules: CurationRules,
+  rules: Blacklists,
   found: Set<string>,
 ): Promise<void> {
   const owners = new Set(rules.eventBlacklist);
@@ -207,10 +205,9 @@ async function dropWaiting(
   result.dropped += removeStates.length + removePullRequests.length;
 }
 
-function isUnwanted(event: NostrEvent, rules: CurationRules): boolean {
-  if (rules.eventBlacklist.has(event.pubkey)) return true;
+function isUnwanted(event: NostrEvent, rules: Blacklists): boolean {
   const parsed = parsePullRequest(event);
-  return parsed.ok && targetsRefusal(parsed.pullRequest, rules) !== undefined;
+  return parsed.ok && pullRequestRefusal(parsed.pullRequest, rules) !== undefined;
 }
 
 /** Hides all served events of blacklisted authors. */
@@ -233,7 +230,8 @@ async function hideAuthors({ store }: ReleaseParts, { rules, hiding, result }: R
 async function moderateContributors(parts: ModerationParts, { rules, hiding, result }: Run): Promise<void> {
   const repositories = await parts.listContributions();
   const contributors = new Set(repositories.map(({ owner }) => owner));
+  result.retired += await retireContributors(parts, hiding, repositories, rules);
   const { retired, hidden } = await hideUnwanted(parts, hiding, contributors, rules);
+  result.retired += retired;
   result.hidden += hidden;
-  result.retired += retired + await retireContributors(parts, hiding, await parts.listContributions(), rules);
 }

@@ -93,7 +93,6 @@ Deno.test("a repository blacklisted since the last start is retired with what ha
       const again = await applyBlacklists(
         { ...world.parts, listContributions: () => world.repositories.contributions() },
         world.locks,
-        world.rules,
       );
       deepStrictEqual(again, { retired: 0, dropped: 0, hidden: 0, failed: 0 });
       // Neither the same nor a fresh announcement, nor other relays, bring it back.

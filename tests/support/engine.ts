@@ -203,7 +203,6 @@ export async function engineIn(
     await applyBlacklists(
       { ...parts, listContributions: () => repositories.contributions() },
       locks,
-      curation,
     );
     if (options.contributions) {
       await startContributions({ ...parts, contributions: offered }, locks, repositories);
