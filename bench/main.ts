@@ -3,6 +3,7 @@
  * and floors on this machine, prints a Markdown table. `--write` keeps it in docs/performance.md.
  */
 import { parseArgs } from "node:util";
+import { busyRow } from "./busy_row.ts";
 import { cloneRow } from "./clone_row.ts";
 import { databaseServerRows } from "./database_server_rows.ts";
 import { eventRow } from "./event_rows.ts";
@@ -11,13 +12,16 @@ import { firstSyncRow } from "./first_sync_row.ts";
 import { type GitSite, openGitSite } from "./git_site.ts";
 import { huntRow } from "./hunt_row.ts";
 import { latencyRow } from "./latency_row.ts";
+import { bystandersRow, fanOutRow } from "./live_rows.ts";
 import { describeMachine } from "./measure.ts";
 import { writePerformancePage } from "./page.ts";
+import { pagingRow } from "./paging_row.ts";
 import { pushRow } from "./push_row.ts";
 import { openRelaySite, type RelaySite } from "./relay_site.ts";
 import { requestRow } from "./request_row.ts";
 import type { Bench, Row } from "./row.ts";
 import { secondSyncRow } from "./second_sync_row.ts";
+import { memoryRow, startRow } from "./start_rows.ts";
 import { openSyncSite, type SyncSite } from "./sync_site.ts";
 import { type Outcome, renderTable } from "./table.ts";
 
@@ -30,6 +34,13 @@ const ROWS: readonly Row[] = [
   fetchRow,
   cloneRow,
   pushRow,
+  busyRow,
+  fanOutRow("fanout", 1_000),
+  fanOutRow("fanout10k", 10_000),
+  bystandersRow,
+  pagingRow,
+  startRow,
+  memoryRow,
   latencyRow,
   firstSyncRow,
   secondSyncRow,

@@ -21,7 +21,8 @@ with the same fsync and pack settings. Peers and servers run as children of the 
 only and keep their data in a temporary directory. CPU times of "all processes" include the client's.
 
 \`deno task bench --quick\` takes two minutes; \`--rows events,clone\` chooses rows (\`events\`, \`events1\`,
-\`reqs\`, \`inforefs\`, \`lsrefs\`, \`noop\`, \`clone\`, \`push\`, and for sync \`latency\`, \`first-sync\`, \`second-sync\`, \`hunt\`);
+\`reqs\`, \`inforefs\`, \`lsrefs\`, \`noop\`, \`clone\`, \`push\`, \`busy\`, \`fanout\`,
+\`fanout10k\`, \`bystanders\`, \`paging\`, \`start\`, \`memory\`, and for sync \`latency\`, \`first-sync\`, \`second-sync\`, \`hunt\`);
 \`--sync-events N\` sets the size of the set that is synced (100,000; 3,000 when quick); \`--json FILE\` keeps
 every sample. In the sync rows the source, the follower, a proxy that counts bytes and the bench itself share the
 machine's cores.

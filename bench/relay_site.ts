@@ -44,7 +44,7 @@ const AUTHORS = 50;
 const TEXT = "The build fails on a clean checkout when the cache directory does not exist yet. ".repeat(4);
 
 /** Issues (NIP-34, kind 1621) of several authors about one repository, about 900 bytes each. */
-async function signIssues(coordinate: string, count: number, batch: number): Promise<NostrEvent[]> {
+export async function signIssues(coordinate: string, count: number, batch: number): Promise<NostrEvent[]> {
   const wasm = await initNostrWasm();
   const keys = Array.from({ length: AUTHORS }, () => wasm.generateSecretKey());
   const owner = coordinate.split(":")[1]!;

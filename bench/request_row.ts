@@ -5,6 +5,7 @@ import { openRelaySite, type RelaySite } from "./relay_site.ts";
 import type { Bench, Row } from "./row.ts";
 import { BareSocket } from "./socket.ts";
 import type { Measured } from "./table.ts";
+import { startWorkerServer } from "./worker_server.ts";
 
 const CONNECTIONS = 2;
 const EVENTS = 500;
@@ -31,7 +32,7 @@ async function measureRequests(bench: Bench, site: RelaySite): Promise<Measured>
   const request = JSON.stringify(["REQ", "b", filter]);
   const frames = await framesOf(site.server.wsUrl, request);
   if (frames.length !== EVENTS + 1) throw new Error(`${frames.length} frames instead of ${EVENTS + 1}`);
-  const floor = await startFrameServer(frames);
+  const floor = await startWorkerServer(new URL("./frame_server.ts", import.meta.url), frames);
   const store = await openBenchStore(bench, "reqs");
   try {
     await insertAll(store, events);
@@ -87,14 +88,4 @@ async function requestRate(url: string, request: string, seconds: number): Promi
   } finally {
     for (const socket of sockets) socket.close();
   }
-}
-
-async function startFrameServer(frames: readonly string[]): Promise<{ port: number; stop(): void }> {
-  const worker = new Worker(new URL("./frame_server.ts", import.meta.url), { type: "module" });
-  const port = await new Promise<number>((resolve, reject) => {
-    worker.onmessage = ({ data }: MessageEvent<number>) => resolve(data);
-    worker.onerror = ({ message }) => reject(new Error(message));
-    worker.postMessage(frames);
-  });
-  return { port, stop: () => worker.terminate() };
 }
