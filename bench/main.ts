@@ -4,7 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { busyRow } from "./busy_row.ts";
-import { cloneRow } from "./clone_row.ts";
+import { cloneRow, manyClonesRow, warmCloneRow } from "./clone_row.ts";
 import { databaseServerRows } from "./database_server_rows.ts";
 import { eventRow } from "./event_rows.ts";
 import { fetchRow, infoRefsRow, listRow } from "./fetch_row.ts";
@@ -33,6 +33,8 @@ const ROWS: readonly Row[] = [
   listRow,
   fetchRow,
   cloneRow,
+  warmCloneRow,
+  manyClonesRow,
   pushRow,
   busyRow,
   fanOutRow("fanout", 1_000),
