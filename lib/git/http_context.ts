@@ -128,6 +128,7 @@ export class GitHttpContext {
       log: this.log,
       track: (work) => this.track(work),
     });
+    this.repositories.onGone = (path) => this.packs.forgetRepository(path);
   }
 
   /** Limits for the body of a fetch. */

@@ -62,8 +62,15 @@ export interface Joined {
   readonly outcome: () => "success" | "error" | undefined;
 }
 
-interface Answer {
+/** What is asked. */
+export interface Question {
+  /** The directory of the repository. */
+  readonly repository: string;
+  /** Says all that the answer depends on. */
   readonly key: string;
+}
+
+interface Answer extends Question {
   readonly spool: PackSpool;
   readonly begun: Promise<Beginning>;
   /** Bytes it counts for. */
@@ -76,7 +83,7 @@ interface Answer {
 /**
  * Whole answers to requests for packs, in files. Equal requests at one time share one producer, which ends
  * when none of their clients is left; answers that may last serve later requests, the one used longest ago
- * goes first. Keys say all that an answer depends on. Whatever cannot be kept or shared, the caller answers
+ * goes first. Whatever cannot be kept or shared, the caller answers
  * as if there were no cache.
  */
 export class PackCache {
@@ -123,13 +130,24 @@ export class PackCache {
     return before !== undefined && now - before < AGAIN_MS;
   }
 
-  /** Takes part in the answer of `key`, which `produce` makes unless there is one. Undefined: not through the cache. */
-  async join(key: string, produce: Produce): Promise<Joined | undefined> {
-    this.#makeRoom(0);
+  /** Takes part in the answer to `question`, which `produce` makes unless there is one. Undefined: not through the cache. */
+  async join(question: Question, produce: Produce): Promise<Joined | undefined> {
+    const { key } = question;
     const found = this.#find(key);
     if (found) return found;
-    if (!this.isOn || this.#tooLarge.has(key) || !await this.#options.hasSpace()) return undefined;
-    return this.#find(key) ?? this.#begin(key, produce);
+    if (!this.isOn || this.#tooLarge.has(key)) return undefined;
+    if (!await this.#options.hasSpace().catch(() => false)) return undefined;
+    return this.#find(key) ?? this.#begin(question, produce);
+  }
+
+  /** Evicts what a limit that was lowered leaves no room for. */
+  trim(): void {
+    this.#makeRoom(0);
+  }
+
+  /** Removes every answer about the repository at `path`; who is reading goes on. */
+  forgetRepository(path: string): void {
+    for (const answer of this.#answers.values()) if (answer.repository === path) this.#forget(answer);
   }
 
   #find(key: string): Joined | undefined {
@@ -144,14 +162,14 @@ export class PackCache {
     return joined(answer, answer.state === "made" ? "shared" : "hit", reader);
   }
 
-  #begin(key: string, produce: Produce): Joined | undefined {
+  #begin(question: Question, produce: Produce): Joined | undefined {
     const begun = Promise.withResolvers<Beginning>();
     const abandoned = new AbortController();
     const onUnread = () => this.#unread(answer, abandoned);
     const spool = this.#newSpool((bytes) => this.#reserve(answer, bytes), onUnread);
     if (!spool) return undefined;
     const answer: Answer = {
-      key,
+      ...question,
       spool,
       begun: begun.promise,
       held: 0,
@@ -164,7 +182,7 @@ export class PackCache {
       spool.remove();
       return undefined;
     }
-    this.#answers.set(key, answer);
+    this.#answers.set(question.key, answer);
     this.#options.track(this.#make(answer, produce, abandoned.signal, begun.resolve));
     return joined(answer, "miss", reader);
   }
@@ -213,7 +231,7 @@ export class PackCache {
     } catch {
       this.#forget(answer);
     }
-    this.#makeRoom(0);
+    this.trim();
   }
 
   #reserve(answer: Answer, bytes: number): boolean {

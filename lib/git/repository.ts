@@ -73,6 +73,8 @@ export class Repositories {
   readonly #uses = new Map<string, number>();
   readonly #background = new Set<Promise<void>>();
   readonly #counts = { hosted: 0, prs: 0 };
+  /** Told the directory of each repository that goes out of service. */
+  onGone: (path: string) => void = () => {};
 
   constructor(options: RepositoriesOptions) {
     if (!options.gitDataPath.startsWith("/")) throw new Error("the git data path must be absolute");
@@ -161,6 +163,7 @@ export class Repositories {
     if (isUsed()) return "in-use";
     if (!renameNow(path, grave)) return "failed";
     this.#counts[ref.space ?? "hosted"]--;
+    this.onGone(path);
     this.#inBackground(grave);
     await Deno.remove(path.slice(0, path.lastIndexOf("/"))).catch(() => {}); // only when empty
     return "removed";
@@ -186,6 +189,7 @@ export class Repositories {
     const place = { path: this.path(ref), npub: encodeNpub(owner), stem };
     const directory = await moveToArchive(this.#root, place, note, record);
     this.#counts[space ?? "hosted"]--;
+    this.onGone(place.path);
     return directory;
   }
 

@@ -132,10 +132,15 @@ async function fromCache(
   release: () => void,
 ): Promise<Response | undefined> {
   const { packs, views } = context;
+  packs.trim();
   if (!asked.fetch) return undefined;
   const key = keyOf(source.path, asked.protocol, asked.fetch);
   if (!asked.fetch.isClone && !packs.isAskedAgain(key)) return undefined;
   const view = await views.read(source.path);
+  if (view === "busy") {
+    release();
+    return await refuseBusy(asked.body);
+  }
   // What no ref leads to is left to git, which knows whether it is still there.
   if (!(view instanceof RefView) || !view.leadsToAll(asked.fetch.wants)) return undefined;
   const produce: Produce = async (signal) => {
@@ -155,7 +160,7 @@ async function fromCache(
     };
     return { response: answer, outcome: () => outcome, isLasting };
   };
-  const joined = await packs.join(`${key} ${view.digest}`, produce);
+  const joined = await packs.join({ repository: source.path, key: `${key} ${view.digest}` }, produce);
   if (!joined) return undefined;
   if (joined.result !== "miss") release(); // the file is all it takes
   context.metrics.packCache(joined.result);

@@ -112,10 +112,12 @@ Deno.test("G-16 no answer outlives the ref that led to it: removed, replaced, hi
     await git(service.directory, `--git-dir=${path}`, "-c", "gc.pruneExpire=now", "gc", "-q", "--prune=now");
     assert.deepEqual(await ask(side), ["bypass", false]);
     assert.deepEqual(await ask(tip), ["miss", true]);
+    await eventually("kept", async () => (await cacheFiles(service)).every((name) => /pack$/.test(name)));
     await service.repositories.retire(service.ref("x"), "test");
     const response = await post(url, fetchV2([tip]));
     await response.body?.cancel();
     assert.equal(response.status, 404);
+    assert.deepEqual(await cacheFiles(service), []);
   }));
 
 Deno.test("fetches with haves are kept from the second equal one on", () =>
