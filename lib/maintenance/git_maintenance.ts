@@ -9,6 +9,7 @@ import {
   type MaintenanceMemory,
   packRefs,
   planRepack,
+  removeCommitGraph,
   repackGeometrically,
   type RepackPlan,
   UNREACHABLE_MS,
@@ -217,6 +218,7 @@ async function pruneWhenIdle(
       log.debug("unreachable objects are kept until the next run", { ...subjectOf(repository), reason });
       return false;
     }
+    await removeCommitGraph(shop);
     await gather(shop, clock.now() - UNREACHABLE_MS);
     return true;
   });

@@ -89,6 +89,15 @@ export async function writeCommitGraph(shop: Workshop): Promise<void> {
   await run(shop, ["commit-graph", "write", "--reachable", "--no-progress"]);
 }
 
+/** Before commits are dropped: git takes those of the graph for being there, and writes none without refs. */
+export async function removeCommitGraph({ path }: Workshop): Promise<void> {
+  for (const name of ["commit-graph", "commit-graphs"]) {
+    await Deno.remove(`${path}/objects/info/${name}`, { recursive: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
+}
+
 async function run({ git, path, signal }: Workshop, args: readonly string[]): Promise<GitResult> {
   const result = await git.run([`--git-dir=${path}`, ...args], {
     timeoutMs: STEP_TIMEOUT_MS,

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { maintainGit } from "../../lib/maintenance/mod.ts";
+import { DOMAIN } from "../support/engine.ts";
+import { git, newWorkTree, tryGit } from "../support/git_client.ts";
+import { announce } from "../support/keys.ts";
+import { looseCommit, serve, type Site, site, someone } from "./support.ts";
+
+const DAY_MS = 86_400_000;
+const isThere = async (path: string, oid: string) => (await tryGit(path, "cat-file", "-e", oid)).code === 0;
+
+/** Maintenance beside which `meanwhile` runs before each of its git commands. */
+async function maintainBeside(
+  { maintenance }: Site,
+  meanwhile: (args: readonly string[]) => Promise<unknown>,
+) {
+  const { git } = maintenance;
+  const run: typeof git.run = async (args, options) => {
+    await meanwhile(args);
+    return await git.run(args, options);
+  };
+  return await maintainGit({ ...maintenance, git: { ...git, run } });
+}
+
+Deno.test("a kill between dropping commits and writing the commit graph leaves no graph that names them", () =>
+  site(async (place) => {
+    const { directory, maintenance, clock } = place;
+    const path = await serve(place, someone(), "graph", await newWorkTree(`${directory}/work`));
+    const lost = await looseCommit(path, "x", await git(path, "rev-parse", "refs/heads/main"));
+    await git(path, "update-ref", "refs/heads/x", lost);
+    await maintainGit(maintenance);
+    await git(path, "update-ref", "-d", "refs/heads/x");
+    await clock.advance(15 * DAY_MS);
+    await git(path, "update-ref", "refs/heads/y", await looseCommit(path, "y"));
+    // Killed, so that the graph still names what became unreachable.
+    const kill = async ([, command]: readonly string[]) => {
+      if (command === "commit-graph") throw new Error("killed");
+      await Promise.resolve();
+    };
+    await maintainBeside(place, kill);
+    await clock.advance(15 * DAY_MS);
+    await maintainBeside(place, kill);
+    assert.ok(!await isThere(path, lost));
+    const { code, stderr } = await tryGit(path, "fsck", "--full");
+    assert.equal(code, 0, stderr);
+  }));
+
+Deno.test("the commit graph of a repository that has lost its last ref names nothing that is dropped", () =>
+  site(async (place) => {
+    const { maintenance, clock, submit } = place;
+    const owner = someone();
+    await submit(announce(owner, "bare", { domain: DOMAIN }));
+    const path = place.path(owner, "bare");
+    const lost = await looseCommit(path, "all there is");
+    await git(path, "update-ref", "refs/nostr/x", lost);
+    await maintainGit(maintenance);
+    await git(path, "update-ref", "-d", "refs/nostr/x");
+    await clock.advance(15 * DAY_MS);
+    await maintainGit(maintenance);
+    await clock.advance(15 * DAY_MS);
+    assert.equal((await maintainGit(maintenance)).pruned, 1);
+    assert.ok(!await isThere(path, lost));
+    const { code, stderr } = await tryGit(path, "fsck", "--full");
+    assert.equal(code, 0, stderr);
+  }));
