@@ -25,6 +25,21 @@ Deno.test("restore-check misses repositories that the manifest counts and no ann
     assert.match(stdout, /manifest +FAIL +1 repositories are here, and the manifest says 2\n/);
   }));
 
+Deno.test("restore-check of a packed backup asks for it to be unpacked, and of a wrong path says that nothing is there", () =>
+  withTempDirectory(async (directory) => {
+    await Deno.writeTextFile(`${directory}/backup.tar.gz`, "packed");
+    const failures = [
+      ["backup.tar.gz", /FAIL +\/\S+\/backup\.tar\.gz is a file: unpack it, /],
+      ["nothing", /FAIL +\/\S+\/nothing does not exist\n/],
+      [".", /FAIL +\/\S+\/manifest\.json is missing: this is no backup, or an incomplete one\n/],
+    ] as const;
+    for (const [word, sentence] of failures) {
+      const { code, stdout } = await runProgram(["restore-check", word], { dataPath: directory });
+      assert.equal(code, 1);
+      assert.match(stdout, sentence);
+    }
+  }));
+
 Deno.test("a repository git cannot read is named as such by restore-check and why", () =>
   scene(async (stage) => {
     const dataPath = `${stage.directory}/data`;

@@ -56,6 +56,11 @@ export function manifestOf(
 /** Reads the manifest of the backup in `directory`, or says what is wrong with it. */
 export async function readManifest(directory: string): Promise<Manifest | string> {
   const path = `${directory}/${MANIFEST}`;
+  const place = await Deno.stat(directory).catch(() => undefined);
+  if (!place) return `${directory} does not exist`;
+  if (!place.isDirectory) {
+    return `${directory} is a file: unpack it, and name the directory it is unpacked in`;
+  }
   const entry = await Deno.stat(path).catch(() => undefined);
   if (!entry?.isFile) return `${path} is missing: this is no backup, or an incomplete one`;
   if (entry.size > MAX_MANIFEST_BYTES) return `${path} is too large`;
