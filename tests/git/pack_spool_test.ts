@@ -77,6 +77,7 @@ Deno.test("a reader that holds up the others too long is cut off, and they go on
     const following = follow();
     await spool.append(bytes("one "));
     const handing = spool.append(bytes("two"));
+    await new Promise((resolve) => setTimeout(resolve, 0)); // until it waits
     await clock.advance(PATIENCE_MS - 1);
     assert.equal(spool.readers, 2);
     await clock.advance(1);
