@@ -43,7 +43,8 @@ import { statusReader } from "./status.ts";
 import { claimDirectories, type CleanUp, openStore } from "./store/mod.ts";
 import { type Clock, diskSpace, freeBytes, type Random, randomHex } from "./world/mod.ts";
 
-const VERIFY_WORKERS = 2;
+/** As many as keep up with the rest, where a core is left for the rest. */
+const VERIFY_WORKERS = Math.max(1, Math.min(2, navigator.hardwareConcurrency - 1));
 const MEBIBYTE = 1 << 20;
 /** More requests than this waiting for a git process make us not ready. */
 const MAX_WAITING_WHEN_READY = 1000;

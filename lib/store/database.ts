@@ -25,15 +25,18 @@ export interface DatabaseOptions {
 export interface DatabaseBounds {
   /** Most text of one transaction, in UTF-16 units. */
   readonly transactionSize: number;
+  /** Most units of work of one transaction. */
+  readonly groupUnits: number;
   /** Most bytes of one value that is read. */
   readonly valueBytes: number;
   /** How many times more rows than usual a read covers that is cut into slices. */
   readonly sliceFactor: number;
 }
 
-/** Bounds of a database in this process. */
+/** Bounds of a database in this process, which nothing else can happen beside: a transaction takes milliseconds. */
 export const LOCAL: DatabaseBounds = {
   transactionSize: 4 * 1024 * 1024,
+  groupUnits: 200,
   valueBytes: 64 * 1024 * 1024,
   sliceFactor: 1,
 };
@@ -44,6 +47,7 @@ export const LOCAL: DatabaseBounds = {
  */
 export const REMOTE: DatabaseBounds = {
   transactionSize: 2 * 1024 * 1024,
+  groupUnits: 500,
   valueBytes: 3 * 1024 * 1024,
   sliceFactor: 20,
 };

@@ -9,8 +9,6 @@ import { nextTurn } from "./turn.ts";
 import type { Changes, CommitListener, InsertVerdict } from "./types.ts";
 import { unitSize } from "./unit_size.ts";
 
-/** Most units of one transaction. */
-const MAX_GROUP_UNITS = 500;
 /** Most units, and most text in UTF-16 units, that may wait; more are rejected. */
 const MAX_WAITING_UNITS = 50_000;
 const MAX_WAITING_SIZE = 256 * 1024 * 1024;
@@ -115,9 +113,10 @@ export class Writer {
   #takeGroup(): Unit[] {
     const group: Unit[] = [];
     let size = 0;
+    const { groupUnits, transactionSize } = this.#options.database.bounds;
     for (const job of this.#queue) {
-      const full = group.length === MAX_GROUP_UNITS || "statements" in job ||
-        (group.length > 0 && size + job.size > this.#options.database.bounds.transactionSize);
+      const full = group.length === groupUnits || "statements" in job ||
+        (group.length > 0 && size + job.size > transactionSize);
       if (full) break;
       group.push(job);
       size += job.size;
