@@ -29,8 +29,8 @@ function row(
       const first = await clone(site.ours.url, samples++);
       await git(`${directory}/${first}`, "fsck", "--full");
       const tip = await git(`${directory}/${first}`, "rev-parse", "HEAD");
-      if (tip !== await git(site.repository.work, "rev-parse", "main")) throw new Error(`cloned ${tip}`);
-      const { ours, beside, cpu } = await contest(site, bench.quick ? 1 : 5, async ({ url }) => {
+      if (tip !== await git(site.repository.work, "rev-parse", "HEAD")) throw new Error(`cloned ${tip}`);
+      const { ours, beside, cpu, figures } = await contest(site, bench.quick ? 1 : 5, async ({ url }) => {
         const sample = samples++;
         let targets: string[] = [];
         const seconds = await secondsOf(async () => {
@@ -46,6 +46,7 @@ function row(
         how: `${how}, ${site.size}; fsck clean; ${cpu} per clone`,
         ours,
         beside,
+        figures,
       };
     },
   };

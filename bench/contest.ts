@@ -1,46 +1,94 @@
-import type { GitHost, GitSite } from "./git_site.ts";
-import { alternate, cpuSeconds, machineCpuSeconds } from "./measure.ts";
+import { alternate, clientCpuSeconds, cpuSeconds, machineCpuSeconds } from "./measure.ts";
 import { type Beside, formatNumber, median } from "./table.ts";
 
-const PEER = "nginx + fcgiwrap + git http-backend";
+/** What the peer is called when nothing else is said. */
+export const USUAL_PEER = "nginx + fcgiwrap + git http-backend";
+
+/** One of the two servers a git row measures. */
+export interface GitHost {
+  /** URL to clone from and push to. */
+  readonly url: string;
+  /** Its name in the table, when it is not {@link USUAL_PEER} on this machine. */
+  readonly name?: string;
+  /** Where the repository is stored, when that is on this machine. */
+  readonly directory?: string;
+}
+
+/** Our server and the peer, with the same repository. */
+export interface Contestants {
+  readonly ours: GitHost;
+  readonly serverPid: number;
+  /** The peer, or why there is none. */
+  readonly peer: GitHost | { readonly missing: string };
+}
 
 /** Samples of both hosts of a git row, and a phrase about the CPU time used per operation. */
 export interface Contest {
   readonly ours: readonly number[];
   readonly beside: readonly Beside[];
   readonly cpu: string;
+  /**
+   * Medians per operation: `serverCpuMs` of our server with its children; `peerCpuMs` of the peer: what the
+   * machine used in its turn less what the clients did.
+   */
+  readonly figures: Readonly<Record<string, number>>;
 }
 
-/** Measures our server and the peer in turns; `operations` is how many operations one sample stands for. */
+interface Usage {
+  readonly server: number;
+  readonly clients: number;
+  readonly machine: number;
+}
+
+/**
+ * Measures our server and the peer in turns; `operations` is how many operations one sample stands for, `run` counts
+ * from 0. `check` follows each sample, and none of its work is counted.
+ */
 export async function contest(
-  site: GitSite,
+  site: Contestants,
   runs: number,
-  measure: (host: GitHost) => Promise<{ readonly sample: number; readonly operations: number }>,
+  measure: (host: GitHost, run: number) => Promise<{ readonly sample: number; readonly operations: number }>,
+  check: (host: GitHost, run: number) => Promise<void> = () => Promise.resolve(),
 ): Promise<Contest> {
   const hosts = "url" in site.peer ? [site.ours, site.peer] : [site.ours];
-  const server: number[] = [];
-  const machine: number[][] = hosts.map(() => []);
+  const spent: Usage[][] = hosts.map(() => []);
   const samples = await alternate(
     runs,
-    hosts.map((host, index) => async () => {
+    hosts.map((host, index) => async (run) => {
       const before = await usage(site);
-      const { sample, operations } = await measure(host);
+      const { sample, operations } = await measure(host, run);
       const after = await usage(site);
-      machine[index]!.push((after.machine - before.machine) * 1000 / operations);
-      if (index === 0) server.push((after.server - before.server) * 1000 / operations);
+      const each = (part: keyof Usage) => (after[part] - before[part]) * 1000 / operations;
+      spent[index]!.push({ server: each("server"), clients: each("clients"), machine: each("machine") });
+      await check(host, run);
       return sample;
     }),
   );
-  const beside: Beside = "url" in site.peer
-    ? { name: PEER, samples: samples[1]! }
-    : { name: PEER, samples: [], missing: site.peer.missing };
-  const ms = (values: readonly number[]) => `${formatNumber(median(values))} ms`;
-  const cpu = `CPU of our server ${ms(server)}, of all processes ${ms(machine[0]!)}` +
-    (machine[1] ? ` (peer's turn ${ms(machine[1])})` : "");
-  return { ours: samples[0]!, beside: [beside], cpu };
+  const middle = (index: number, value: (spent: Usage) => number) => median(spent[index]!.map(value));
+  const serverCpuMs = middle(0, ({ server }) => server);
+  // Nothing of a peer elsewhere shows here.
+  const isLocalPeer = "url" in site.peer && site.peer.name === undefined;
+  const peerCpuMs = isLocalPeer ? middle(1, ({ machine, clients }) => Math.max(0, machine - clients)) : NaN;
+  return {
+    ours: samples[0]!,
+    beside: [besideOf(site.peer, samples[1] ?? [])],
+    cpu: `CPU of our server ${formatNumber(serverCpuMs)} ms` +
+      (isLocalPeer ? `, of the peer ${formatNumber(peerCpuMs)} ms` : "") +
+      `, of all processes ${formatNumber(middle(0, ({ machine }) => machine))} ms`,
+    figures: { serverCpuMs, ...(isLocalPeer && { peerCpuMs }) },
+  };
 }
 
-/** fcgiwrap does not wait for its children, so their CPU time shows in the machine's only. */
-async function usage(site: GitSite): Promise<{ server: number; machine: number }> {
-  return { server: await cpuSeconds([site.serverPid]), machine: await machineCpuSeconds() };
+function besideOf(peer: Contestants["peer"], samples: readonly number[]): Beside {
+  if ("missing" in peer) return { name: USUAL_PEER, samples: [], missing: peer.missing };
+  return { name: peer.name ?? USUAL_PEER, samples };
+}
+
+/** fcgiwrap does not wait for its children, so the CPU time of the peer shows in the machine's only. */
+async function usage(site: Contestants): Promise<Usage> {
+  return {
+    server: await cpuSeconds([site.serverPid]),
+    clients: await clientCpuSeconds(),
+    machine: await machineCpuSeconds(),
+  };
 }

@@ -3,90 +3,167 @@ import { git } from "../tests/support/git_client.ts";
 import { announce, newSigner } from "../tests/support/keys.ts";
 import { RelayClient } from "../tests/support/relay_client.ts";
 import { ServerProcess } from "../tests/support/server_process.ts";
+import type { Contestants, GitHost } from "./contest.ts";
 import { type Peer, PeerMissing, startPeer } from "./peer.ts";
+import type { PeerChoice } from "./peer_choice.ts";
 import { SERVER_ENV } from "./relay_site.ts";
-import { buildRepository, objectCount } from "./repository.ts";
+import { objectCount } from "./repository.ts";
 
-/** One of the two servers a git row measures. */
-export interface GitHost {
-  /** URL to clone from and push to. */
-  readonly url: string;
-}
-
-/** A server with a large repository and the peer with a copy of it. */
-export interface GitSite {
-  readonly ours: GitHost;
-  readonly serverPid: number;
-  /** The peer, or why there is none. */
-  readonly peer: GitHost | { readonly missing: string };
+/** One repository on our server, and the peer with a copy of it. */
+export interface GitSite extends Contestants {
   /** The repository as clients know it; `work` is a bare repository. */
   readonly repository: Hosted;
   readonly relay: RelayClient;
-  /** `5,000 commits, 20,000 objects`. */
+  readonly server: ServerProcess;
+  /** `20,000 objects, 51 refs`. */
   readonly size: string;
-  close(): Promise<void>;
 }
 
-/** Starts a {@link GitSite} with everything below `directory`. */
-export async function openGitSite(directory: string, commits: number): Promise<GitSite> {
-  const work = `${directory}/source.git`;
-  await buildRepository(work, commits);
-  const server = await ServerProcess.start({ dataPath: `${directory}/data`, env: SERVER_ENV });
-  const undo: (() => Promise<unknown>)[] = [() => server.stop()];
-  const close = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  try {
-    const relay = await RelayClient.connect(server.wsUrl);
-    undo.push(() => relay.close());
-    const repository = await host(server, relay, work);
-    const copied = `${directory}/data/git/${repository.owner.npub}/${repository.identifier}.git`;
-    const peer = await openPeer(copied, `${directory}/peer`);
-    if ("stop" in peer) undo.push(() => peer.stop());
+/** Settings of the peer's repositories: our durability and packs, and the requests we answer. */
+const PEER_SETTINGS = {
+  "http.receivepack": "true",
+  "uploadpack.allowFilter": "true",
+  "core.fsync": "committed,reference",
+  "core.fsyncMethod": "batch",
+  "receive.unpackLimit": "1",
+  "receive.autogc": "false",
+  "pack.threads": "2",
+};
+
+/** Our server and the peer side by side, with the same repositories. */
+export class GitPair {
+  readonly #directory: string;
+  readonly #server: ServerProcess;
+  readonly #relay: RelayClient;
+  readonly #peer: Peer | { readonly missing: string };
+
+  private constructor(
+    directory: string,
+    server: ServerProcess,
+    relay: RelayClient,
+    peer: Peer | { readonly missing: string },
+  ) {
+    this.#directory = directory;
+    this.#server = server;
+    this.#relay = relay;
+    this.#peer = peer;
+  }
+
+  /** Starts both with everything below `directory`; `env` is for our server. */
+  static async open(
+    directory: string,
+    choice: PeerChoice,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<GitPair> {
+    const server = await ServerProcess.start({
+      dataPath: `${directory}/data`,
+      env: { ...SERVER_ENV, ...env },
+    });
+    let relay: RelayClient | undefined;
+    try {
+      relay = await RelayClient.connect(server.wsUrl);
+      return new GitPair(directory, server, relay, await openPeer(choice, `${directory}/peer`));
+    } catch (error) {
+      await relay?.close();
+      await server.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Pushes the bare repository `source` to our server and gives the peer a copy of what is stored there. With a
+   * peer elsewhere, `elsewhere` is where the same repository is found; without it that peer takes no part.
+   */
+  async host(identifier: string, source: string, elsewhere?: GitHost): Promise<GitSite> {
+    const repository = await this.#announce(identifier, source);
+    await pushAll(repository);
+    const refs = (await git(source, "for-each-ref", "--format=%(refname)")).split("\n").length;
+    const number = (count: number) => count.toLocaleString("en");
     return {
-      ours: { url: repository.url },
-      serverPid: server.pid,
-      peer: "stop" in peer ? { url: `${peer.url}/copy.git` } : peer,
+      ours: { url: repository.url, directory: this.#storedAt(repository) },
+      serverPid: this.#server.pid,
+      peer: elsewhere ?? await this.#copyFor(repository),
       repository,
-      relay,
-      size: `${commits.toLocaleString("en")} commits, ${
-        (await objectCount(work)).toLocaleString("en")
-      } objects`,
-      close,
+      relay: this.#relay,
+      server: this.#server,
+      size: `${number(await objectCount(source))} objects, ${number(refs)} refs`,
     };
-  } catch (error) {
-    await close();
-    throw error;
+  }
+
+  /** Announces and declares `source` for a first push on our server, and makes an empty repository on the peer. */
+  async expect(identifier: string, source: string): Promise<GitSite> {
+    const repository = await this.#announce(identifier, source);
+    return {
+      ours: { url: repository.url, directory: this.#storedAt(repository) },
+      serverPid: this.#server.pid,
+      peer: await this.#emptyFor(repository),
+      repository,
+      relay: this.#relay,
+      server: this.#server,
+      size: `${(await objectCount(source)).toLocaleString("en")} objects`,
+    };
+  }
+
+  /** Stops both. */
+  async close(): Promise<void> {
+    await this.#relay.close();
+    await this.#server.stop();
+    if ("stop" in this.#peer) await this.#peer.stop();
+  }
+
+  async #announce(identifier: string, work: string): Promise<Hosted> {
+    const owner = newSigner();
+    await publish(this.#relay, announce(owner, identifier, { domain: this.#server.domain }), "purgatory:");
+    const repository = { owner, identifier, work, url: this.#server.cloneUrl(owner.npub, identifier) };
+    await declareAll(this.#relay, repository, "purgatory:", Math.floor(Date.now() / 1000) - 1000);
+    return repository;
+  }
+
+  async #copyFor(repository: Hosted): Promise<Contestants["peer"]> {
+    if (!("stop" in this.#peer)) return this.#peer;
+    const original = this.#storedAt(repository);
+    const copy = this.#peerPath(repository);
+    await git(this.#directory, "clone", "-q", "--mirror", original, copy);
+    await Deno.remove(`${copy}/objects`, { recursive: true });
+    const { success } = await new Deno.Command("cp", { args: ["-r", `${original}/objects`, copy] }).output();
+    if (!success) throw new Error("the repository could not be copied");
+    return await this.#served(repository);
+  }
+
+  async #emptyFor(repository: Hosted): Promise<Contestants["peer"]> {
+    if (!("stop" in this.#peer)) return this.#peer;
+    await git(this.#directory, "init", "-q", "--bare", "-b", "main", this.#peerPath(repository));
+    return await this.#served(repository);
+  }
+
+  async #served(repository: Hosted): Promise<GitHost> {
+    for (const [key, value] of Object.entries(PEER_SETTINGS)) {
+      await git(this.#peerPath(repository), "config", key, value);
+    }
+    const url = `${(this.#peer as Peer).url}/${repository.identifier}.git`;
+    return { url, directory: this.#peerPath(repository) };
+  }
+
+  #storedAt({ owner, identifier }: Hosted): string {
+    return `${this.#directory}/data/git/${owner.npub}/${identifier}.git`;
+  }
+
+  #peerPath({ identifier }: Hosted): string {
+    return `${this.#directory}/peer/repositories/${identifier}.git`;
   }
 }
 
-async function host(server: ServerProcess, relay: RelayClient, work: string): Promise<Hosted> {
-  const owner = newSigner();
-  const identifier = "large";
-  await publish(relay, announce(owner, identifier, { domain: server.domain }), "purgatory:");
-  const repository = { owner, identifier, work, url: server.cloneUrl(owner.npub, identifier) };
-  await declareAll(relay, repository, "purgatory:", Math.floor(Date.now() / 1000) - 1000);
-  await pushAll(repository);
-  return repository;
+/** The peer as a row that pushes sees it: nothing is pushed to a server that was not started here. */
+export function pushable(peer: Contestants["peer"]): Contestants["peer"] {
+  return "url" in peer && peer.directory === undefined ? { missing: ELSEWHERE } : peer;
 }
 
-/** The peer on a copy of our repository directory, with our durability and pack settings. */
-async function openPeer(original: string, directory: string): Promise<Peer | { readonly missing: string }> {
-  const copy = `${directory}/repositories/copy.git`;
+const ELSEWHERE = "the peer at --peer-url takes part where the repository of --peer-repo is read";
+
+async function openPeer(choice: PeerChoice, directory: string): Promise<Peer | { readonly missing: string }> {
+  if (choice.kind === "none") return { missing: "--peer none" };
+  if (choice.kind === "url") return { missing: ELSEWHERE };
   await Deno.mkdir(`${directory}/repositories`, { recursive: true });
-  await git(directory, "clone", "-q", "--mirror", original, copy);
-  await Deno.remove(`${copy}/objects`, { recursive: true });
-  const { success } = await new Deno.Command("cp", { args: ["-r", `${original}/objects`, copy] }).output();
-  if (!success) throw new Error("the repository could not be copied");
-  const settings = {
-    "http.receivepack": "true",
-    "core.fsync": "committed,reference",
-    "core.fsyncMethod": "batch",
-    "receive.unpackLimit": "1",
-    "receive.autogc": "false",
-    "pack.threads": "2",
-  };
-  for (const [key, value] of Object.entries(settings)) await git(copy, "config", key, value);
   try {
     return await startPeer(`${directory}/repositories`, directory);
   } catch (error) {

@@ -30,11 +30,11 @@ export async function ratePerSecond(
 /** Alternates the contenders for `runs` rounds, so that noise of the machine meets all of them. */
 export async function alternate(
   runs: number,
-  contenders: readonly (() => Promise<number>)[],
+  contenders: readonly ((run: number) => Promise<number>)[],
 ): Promise<number[][]> {
   const samples: number[][] = contenders.map(() => []);
   for (let run = 0; run < runs; run++) {
-    for (const [index, contender] of contenders.entries()) samples[index]!.push(await contender());
+    for (const [index, contender] of contenders.entries()) samples[index]!.push(await contender(run));
   }
   return samples;
 }
@@ -55,16 +55,31 @@ export async function cpuSeconds(roots: readonly number[]): Promise<number> {
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const stat = await Deno.readTextFile(`/proc/${name}/stat`).catch(() => "");
-    // The command name, in parentheses, may contain spaces: fields are counted behind it.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const fields = fieldsOf(stat);
     parents.set(Number(name), Number(fields[1]));
-    ticks.set(Number(name), fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0));
+    ticks.set(Number(name), ticksOf(fields));
   }
   const belongs = (pid: number): boolean =>
     roots.includes(pid) || (parents.has(pid) && pid > 1 && belongs(parents.get(pid)!));
   let sum = 0;
   for (const [pid, count] of ticks) if (belongs(pid)) sum += count;
   return sum / TICKS_PER_SECOND;
+}
+
+/** Fields of /proc/PID/stat behind the command name, which stands in parentheses and may contain spaces. */
+function fieldsOf(stat: string): readonly string[] {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/** User and system time, own and of children waited for. */
+function ticksOf(fields: readonly string[]): number {
+  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+}
+
+/** CPU seconds used so far by this process and the children it has waited for: the clients of a git row. */
+export async function clientCpuSeconds(): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${Deno.pid}/stat`);
+  return ticksOf(fieldsOf(stat)) / TICKS_PER_SECOND;
 }
 
 /** CPU seconds used so far by everything on this machine. */

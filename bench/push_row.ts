@@ -1,6 +1,7 @@
 import { declareAll } from "../tests/scenarios/support.ts";
 import { commitFile, git } from "../tests/support/git_client.ts";
 import { contest } from "./contest.ts";
+import { pushable } from "./git_site.ts";
 import { secondsOf } from "./measure.ts";
 import type { Row } from "./row.ts";
 
@@ -8,7 +9,8 @@ import type { Row } from "./row.ts";
 export const pushRow: Row = {
   name: "push",
   async measure(bench) {
-    const site = await bench.gitSite();
+    const opened = await bench.gitSite();
+    const site = { ...opened, peer: pushable(opened.peer) };
     const directory = await bench.newDirectory("pushes");
     const work = `${directory}/work`;
     await git(directory, "clone", "-q", site.repository.work, work);
@@ -27,7 +29,7 @@ export const pushRow: Row = {
     };
     await push(site.ours.url);
     if ("url" in site.peer) await push(site.peer.url);
-    const { ours, beside, cpu } = await contest(site, bench.quick ? 3 : 9, ({ url }) => push(url));
+    const { ours, beside, cpu, figures } = await contest(site, bench.quick ? 3 : 9, ({ url }) => push(url));
     return {
       row: "push of one commit",
       unit: "ms",
@@ -35,6 +37,7 @@ export const pushRow: Row = {
       how: `git push into ${site.size}, same fsync settings; ${cpu} per push`,
       ours,
       beside,
+      figures,
     };
   },
 };

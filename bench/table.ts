@@ -18,6 +18,8 @@ export interface Measured {
   /** In `unit`, in the order of the runs. */
   readonly ours: readonly number[];
   readonly beside: readonly Beside[];
+  /** Further results by name, the unit at its end (`p99Ms`, `serverCpuMs`): goals and `--json` read them. */
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 /** A row that could not be measured stays in the table. */

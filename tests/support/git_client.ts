@@ -5,7 +5,8 @@ export interface GitOutput {
   readonly stderr: string;
 }
 
-const ENVIRONMENT = {
+/** Environment of the git client: no user or system configuration, no questions. */
+export const GIT_ENVIRONMENT = {
   PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
   HOME: "/nonexistent",
   LC_ALL: "C",
@@ -24,7 +25,7 @@ export async function tryGit(directory: string, ...args: string[]): Promise<GitO
     args,
     cwd: directory,
     clearEnv: true,
-    env: ENVIRONMENT,
+    env: GIT_ENVIRONMENT,
     stdin: "null",
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
