@@ -15,7 +15,7 @@ export async function fastImport(
   await Deno.mkdir(directory, { recursive: true });
   await git(directory, "init", "-q", "--bare", "-b", "main");
   const child = new Deno.Command("git", {
-    args: [...options, "fast-import", "--quiet"],
+    args: ["-c", "fastimport.unpackLimit=0", ...options, "fast-import", "--quiet"],
     cwd: directory,
     stdin: "piped",
     stdout: "null",

@@ -49,8 +49,8 @@ export async function provide(sample: Sample, cache: string): Promise<string> {
   await Deno.mkdir(cache, { recursive: true });
   const draft = await Deno.makeTempDir({ dir: cache, prefix: `${sample.name}-` });
   try {
-    const pack = sample.incompressible ? ["-c", "core.compression=0"] : [];
-    await fastImport(draft, sample.stream(), pack);
+    const options = sample.incompressible ? ["-c", "core.compression=0"] : [];
+    await fastImport(draft, sample.stream(), options);
     if (!sample.incompressible) await git(draft, "repack", "-a", "-d", "-q");
     await git(draft, "pack-refs", "--all");
     await Deno.writeTextFile(`${draft}/${SEAL}`, await sealOf(draft));
