@@ -45,6 +45,7 @@ export function fanOutRow(name: string, subscriptions: number): Row {
             `server CPU ${(cpu * 1e6).toFixed(1)} µs per delivery`,
           ours: [median(ours)],
           beside: [{ name: "bare sockets sending the same frames", samples: [median(bare)] }],
+          figures: { p99Ms: percentile(ours, 0.99), floorP99Ms: percentile(bare, 0.99) },
         };
       } finally {
         floor.stop();

@@ -64,11 +64,11 @@ const SYNC_EVENTS = { full: 100_000, quick: 3_000 };
 async function outcomeOf(row: Row, bench: Bench): Promise<Outcome> {
   const deadlineMs = bench.quick ? ROW_DEADLINE_MS.quick : row.deadlineMs ?? ROW_DEADLINE_MS.full;
   const deadline = new AbortController();
-  const error = new Error(`not done after ${deadlineMs / 1000} s`);
-  const timer = setTimeout(() => deadline.abort(error), deadlineMs);
   const late = new Promise<never>((_, reject) => {
-    deadline.signal.addEventListener("abort", () => reject(error));
+    deadline.signal.addEventListener("abort", () => reject(deadline.signal.reason));
   });
+  const reason = new Error(`not done after ${deadlineMs / 1000} s`);
+  const timer = setTimeout(() => deadline.abort(reason), deadlineMs);
   try {
     return await Promise.race([row.measure(bench, deadline.signal), late]);
   } catch (error) {

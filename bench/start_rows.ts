@@ -37,6 +37,7 @@ export const startRow: Row = {
         `${Math.round(memory)} MiB resident ${SETTLE_MS / 1000} s later`,
       ours,
       beside: [{ name: "an empty server", samples: bare }],
+      figures: { repositories, events, residentMiB: memory },
     };
   },
 };
