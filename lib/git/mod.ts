@@ -32,7 +32,7 @@ export {
 } from "./path.ts";
 export { isBothZero, type RefCommand } from "./push_commands.ts";
 export type { PackCacheResult } from "./pack_cache.ts";
-export { type OwnerBytes, OwnerUsage, type UsageReport } from "./owner_usage.ts";
+export { bytesByOwner, type OwnerBytes, OwnerUsage, type UsageReport } from "./owner_usage.ts";
 export * from "./push_gate.ts";
 export { REFUSAL_PREFIX } from "./push_report.ts";
 export { type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";

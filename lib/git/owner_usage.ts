@@ -28,6 +28,18 @@ const FRESH_MS = 600_000;
 /** How long somebody who looks waits for the first report. */
 const PATIENCE_MS = 2_000;
 
+/** Adds up repositories by owner, largest first. Keys may be written in any one way. */
+export function bytesByOwner(
+  repositories: Iterable<{ readonly owner: string; readonly bytes: number }>,
+): OwnerBytes[] {
+  const sums = new Map<string, OwnerBytes>();
+  for (const { owner, bytes } of repositories) {
+    const sum = sums.get(owner) ?? { owner, repositories: 0, bytes: 0 };
+    sums.set(owner, { owner, repositories: sum.repositories + 1, bytes: sum.bytes + bytes });
+  }
+  return [...sums.values()].sort((a, b) => b.bytes - a.bytes || (a.owner < b.owner ? -1 : 1));
+}
+
 /** Adds up disk space when somebody looks, at most every ten minutes and one walk at a time. */
 export class OwnerUsage {
   readonly #parts: UsageParts;
@@ -55,16 +67,11 @@ export class OwnerUsage {
 
   async #add(): Promise<void> {
     const { list, bytes, clock, stopping } = this.#parts;
-    const sums = new Map<string, { repositories: number; bytes: number }>();
+    const found: { owner: string; bytes: number }[] = [];
     for (const repository of await list()) {
       if (stopping.aborted) return;
-      const sum = sums.get(repository.owner) ?? { repositories: 0, bytes: 0 };
-      sum.repositories++;
-      sum.bytes += await bytes(repository);
-      sums.set(repository.owner, sum);
+      found.push({ owner: repository.owner, bytes: await bytes(repository) });
     }
-    const owners = Array.from(sums, ([owner, sum]) => ({ owner, ...sum }));
-    owners.sort((a, b) => b.bytes - a.bytes || (a.owner < b.owner ? -1 : 1));
-    this.#report = { at: clock.now(), owners };
+    this.#report = { at: clock.now(), owners: bytesByOwner(found) };
   }
 }

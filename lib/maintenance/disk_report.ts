@@ -1,4 +1,4 @@
-import type { RepositoryRef } from "../git/mod.ts";
+import { bytesByOwner, type RepositoryRef } from "../git/mod.ts";
 import {
   type Announcement,
   encodeNpub,
@@ -91,7 +91,8 @@ export async function diskReport(
   return {
     at: clock.now(),
     bytes: found.reduce((sum, { bytes }) => sum + bytes, 0),
-    owners: ownersOf(found),
+    owners: bytesByOwner(found.map(({ npub, bytes }) => ({ owner: npub, bytes })))
+      .map(({ owner: npub, ...sums }) => ({ npub, ...sums })),
     repositories: found,
     missing: [...announced.values()].filter((announcement) => isHeldHere(announcement, rules))
       .map(({ owner, identifier }) => ({ npub: encodeNpub(owner), identifier })),
@@ -125,13 +126,4 @@ function standingOf(
 ): ReportedRepository["standing"] {
   if (space === "prs") return "contribution";
   return isAnnounced ? "announced" : waits ? "waiting" : "orphan";
-}
-
-function ownersOf(found: readonly ReportedRepository[]): DiskReport["owners"] {
-  const sums = new Map<string, { repositories: number; bytes: number }>();
-  for (const { npub, bytes } of found) {
-    const sum = sums.get(npub) ?? { repositories: 0, bytes: 0 };
-    sums.set(npub, { repositories: sum.repositories + 1, bytes: sum.bytes + bytes });
-  }
-  return Array.from(sums, ([npub, sum]) => ({ npub, ...sum })).sort((a, b) => b.bytes - a.bytes);
 }
