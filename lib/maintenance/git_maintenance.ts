@@ -109,8 +109,11 @@ async function maintain(
   const arePacked = await packRefsWhenIdle(parts, repository, shop);
   const pruned = await pruneWhenIdle(parts, repository, shop);
   if (plan !== "none" || pruned) await writeCommitGraph(shop);
+  const after = await readShape(path);
+  // A ref may have been moved back meanwhile: then the next run looks again.
+  const isSettled = arePacked && !await namesCruft(parts, repository, after);
   const detail: MaintenanceMemory = {
-    fingerprint: arePacked ? (await readShape(path)).fingerprint : "",
+    fingerprint: isSettled ? after.fingerprint : "",
     gatheredAt: plan === "gather" || pruned ? clock.now() : memory?.gatheredAt ?? 0,
   };
   await store.putRepositoryNote({

@@ -36,7 +36,7 @@ export function planRepack(
 ): RepackPlan {
   if (memory?.fingerprint === shape.fingerprint) return "none";
   if (shape.loose > MAX_LOOSE || shape.packs.length > MAX_PACKS) return "gather";
-  if (shape.loose === 0 && shape.packs.length === 0) return "none";
+  if (shape.loose + shape.packs.length + shape.cruft.length === 0) return "none";
   return now - (memory?.gatheredAt ?? 0) >= GATHER_MS ? "gather" : "geometric";
 }
 

@@ -62,3 +62,39 @@ Deno.test("the commit graph of a repository that has lost its last ref names not
     const { code, stderr } = await tryGit(path, "fsck", "--full");
     assert.equal(code, 0, stderr);
   }));
+
+Deno.test("an unreachable object is kept 14 days when a ref named it although nothing else is in the repository", () =>
+  site(async (place) => {
+    const { maintenance, clock, submit } = place;
+    const owner = someone();
+    await submit(announce(owner, "alone", { domain: DOMAIN }));
+    const path = place.path(owner, "alone");
+    const lost = await looseCommit(path, "all there is");
+    await maintainGit(maintenance);
+    await clock.advance(13 * DAY_MS);
+    await git(path, "update-ref", "refs/heads/back", lost);
+    await maintainGit(maintenance);
+    await clock.advance(2 * DAY_MS);
+    await git(path, "update-ref", "-d", "refs/heads/back");
+    await maintainGit(maintenance);
+    assert.ok(await isThere(path, lost), "reachable two days ago");
+  }));
+
+Deno.test("an unreachable object is kept 14 days when a ref came to name it while the repository was packed", () =>
+  site(async (place) => {
+    const { directory, maintenance, clock } = place;
+    const path = await serve(place, someone(), "back", await newWorkTree(`${directory}/work`));
+    const lost = await looseCommit(path, "replaced and restored");
+    await maintainGit(maintenance);
+    await clock.advance(12 * DAY_MS);
+    await git(path, "update-ref", "refs/heads/new", await looseCommit(path, "new"));
+    await maintainBeside(place, async ([, command]) => {
+      if (command === "repack") await git(path, "update-ref", "refs/heads/back", lost);
+    });
+    await clock.advance(DAY_MS);
+    await maintainGit(maintenance);
+    await clock.advance(2 * DAY_MS);
+    await git(path, "update-ref", "-d", "refs/heads/back");
+    await maintainGit(maintenance);
+    assert.ok(await isThere(path, lost), "reachable two days ago");
+  }));
