@@ -11,6 +11,7 @@ export {
   inspectGit,
   locateGit,
 } from "./git.ts";
+export { heldByCruft } from "./cruft.ts";
 export type { Contribution } from "./contribution_files.ts";
 export type { GitChild, GitExit } from "./git_process.ts";
 export { withoutHostPaths } from "./host_paths.ts";

@@ -1,4 +1,5 @@
 import { isOid, isValidRefName, ZERO_OID } from "../nostr/mod.ts";
+import { wantAgain } from "./cruft.ts";
 import type { Git } from "./git.ts";
 
 /** Everything a repository points at. */
@@ -62,6 +63,7 @@ export async function changeRefs(git: Git, path: string, changes: readonly RefCh
   const wellFormed = changes.filter(isSafe);
   const failed = changes.filter((change) => !isSafe(change)).map(({ ref }) => ref);
   if (wellFormed.length === 0) return failed;
+  await wantAgain(git, path, wellFormed.map(({ newOid }) => newOid).filter((oid) => oid !== ZERO_OID));
   const all = await updateRef(git, path, wellFormed.map(instruction).join(""));
   if (all.code === 0) return failed;
   return [...failed, ...await changeOneByOne(git, path, wellFormed)];

@@ -1,4 +1,4 @@
-import { type RepositoryRef, runningBackup } from "../git/mod.ts";
+import { heldByCruft, type RepositoryRef, runningBackup } from "../git/mod.ts";
 import { repositoryPin } from "../purgatory/mod.ts";
 import { holdsNamedOnly } from "./named_objects.ts";
 import type { MaintenanceParts } from "./ports.ts";
@@ -16,13 +16,7 @@ import {
   type Workshop,
   writeCommitGraph,
 } from "./repack.ts";
-import {
-  cruftHolds,
-  looseObjects,
-  oldestCruft,
-  readShape,
-  type RepositoryShape,
-} from "./repository_shape.ts";
+import { looseObjects, oldestCruft, readShape, type RepositoryShape } from "./repository_shape.ts";
 import { allRepositories, eachRepository, keyOf, subjectOf } from "./walk.ts";
 
 /** Name of the job in notes and metrics. */
@@ -137,7 +131,7 @@ async function namesCruft(
 ): Promise<boolean> {
   if (shape.cruft.length === 0) return false;
   const { refs } = await repositories.readRefs(repository);
-  return await cruftHolds(repositories.path(repository), shape, refs.values());
+  return (await heldByCruft(repositories.path(repository), refs.values())).length > 0;
 }
 
 /** Packing writes everything anew before the old packs go: a full disk would stop pushes and the database. */

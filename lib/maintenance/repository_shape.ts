@@ -1,15 +1,9 @@
-import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 
 /** Bytes of a mtimes file before its table: signature, version, hash function. */
 const MTIMES_HEADER = 12;
 /** Bytes of a mtimes file behind its table: two SHA-1 sums. */
 const MTIMES_TRAILER = 40;
-/** First bytes of a pack index, and the sizes of what comes before its ids. */
-const INDEX_SIGNATURE = 0xff744f63;
-const INDEX_HEADER = 8;
-const INDEX_COUNTS = 1_024;
-const OID_BYTES = 20;
 /** Entries looked at per repository when loose refs are counted. */
 const MAX_REFS = 200_000;
 
@@ -67,38 +61,6 @@ export async function oldestCruft(path: string, { cruft }: RepositoryShape): Pro
     }
   }
   return oldest;
-}
-
-/**
- * True when a cruft pack holds one of the objects (or when that cannot be told). Its index is: signature
- * and version (8 bytes), 256 counts of ids by first byte, then the ids in order.
- */
-export async function cruftHolds(
-  path: string,
-  { cruft }: RepositoryShape,
-  oids: Iterable<string>,
-): Promise<boolean> {
-  const wanted = [...new Set(oids)].map((oid) => Buffer.from(oid, "hex"));
-  for (const stem of cruft) {
-    const index = await Deno.readFile(`${path}/objects/pack/${stem}.idx`).then(Buffer.from, () => undefined);
-    if (!index || index.readUInt32BE(0) !== INDEX_SIGNATURE) return true;
-    if (wanted.some((oid) => indexHolds(index, oid))) return true;
-  }
-  return false;
-}
-
-function indexHolds(index: Buffer, oid: Buffer): boolean {
-  const before = (byte: number) => byte < 0 ? 0 : index.readUInt32BE(INDEX_HEADER + 4 * byte);
-  let [low, high] = [before(oid[0]! - 1), before(oid[0]!)];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const at = INDEX_HEADER + INDEX_COUNTS + OID_BYTES * middle;
-    const order = index.compare(oid, 0, OID_BYTES, at, at + OID_BYTES);
-    if (order === 0) return true;
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return false;
 }
 
 /** Names and contents of refs that have a file of their own. */
