@@ -5,6 +5,7 @@ import type { MaintenanceParts } from "./ports.ts";
 import {
   gather,
   GitFailure,
+  indexPacks,
   knowsCruft,
   type MaintenanceMemory,
   packRefs,
@@ -97,6 +98,7 @@ async function maintain(
     return undefined;
   }
   if (!await hasRoom(parts, repository)) return undefined;
+  await indexPacks(shop, before);
   if (plan === "gather" && !await markAsWanted(path, before, clock.now())) plan = "geometric";
   if (plan === "gather") await gather(shop);
   else if (plan === "geometric") await repackGeometrically(shop);

@@ -48,6 +48,20 @@ export interface Workshop {
   readonly signal: AbortSignal;
 }
 
+/** Indexes packs that a kill left without: git does not see what they hold, and packs nothing beside them. */
+export async function indexPacks(shop: Workshop, { packs, cruft }: RepositoryShape): Promise<void> {
+  for (const stem of [...packs, ...cruft]) {
+    const file = `${shop.path}/objects/pack/${stem}`;
+    if (await isMissing(`${file}.idx`) && !await isMissing(`${file}.pack`)) {
+      await run(shop, ["index-pack", `${file}.pack`]);
+    }
+  }
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => false, (error) => error instanceof Deno.errors.NotFound);
+}
+
 const LIMITS = ["--threads=2", "--window-memory=256m"];
 
 /** Joins small packs and loose objects; nothing is ever dropped. Throws when git fails. */

@@ -121,3 +121,19 @@ Deno.test("an unreachable object is kept 14 days when a ref named it between two
     assert.ok(!await isThere(path, lost));
     assert.ok(!await isThere(path, below));
   }));
+
+Deno.test("a pack whose index a kill prevented gets it: nothing it holds is lost, and maintenance goes on", () =>
+  site(async (place) => {
+    const { directory, maintenance } = place;
+    const owner = someone();
+    const path = await serve(place, owner, "half", await newWorkTree(`${directory}/work`));
+    await git(path, "repack", "-adq");
+    const packs = `${path}/objects/pack`;
+    const names = await Array.fromAsync(Deno.readDir(packs));
+    for (const { name } of names.filter(({ name }) => !name.endsWith(".pack"))) {
+      await Deno.remove(`${packs}/${name}`);
+    }
+    assert.deepEqual(await maintainGit(maintenance), { repacked: 1, pruned: 0, failed: 0, postponed: false });
+    const { code, stderr } = await tryGit(path, "fsck", "--full");
+    assert.equal(code, 0, stderr);
+  }));
