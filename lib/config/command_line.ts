@@ -132,7 +132,10 @@ class ArgumentReader {
   #readWord(word: string): void {
     const { subcommand } = this;
     if (subcommand && subcommand.words.length < wordBounds(subcommand.row).max) subcommand.words.push(word);
-    else this.problems.push(unexpected(word.replace(/^[0-9a-fA-F]{64}$/, "***")));
+    else {
+      const commands = this.#at === 0 ? Object.keys(this.#subcommands) : [];
+      this.problems.push(unexpected(word.replace(/^[0-9a-fA-F]{64}$/, "***"), commands));
+    }
   }
 
   #checkWords(): void {
@@ -146,8 +149,10 @@ class ArgumentReader {
     const word = this.#args[0];
     if (word === "serve") this.#at = 1;
     else if (word === "help") {
-      this.seen.add("--help");
-      this.#startSubcommand(this.#args[1]);
+      const of = this.#args[1] ?? "help";
+      const isKnown = this.#startSubcommand(of) || of === "serve" || of === "help" || of.startsWith("-");
+      if (isKnown) this.seen.add("--help");
+      else this.problems.push(unexpected(of, Object.keys(this.#subcommands)));
       this.#at = this.#args.length;
     } else if (this.#startSubcommand(word)) this.#at = 1;
   }

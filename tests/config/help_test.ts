@@ -68,7 +68,9 @@ Deno.test("a sub-command refuses what it does not know, and what is missing", ()
     [["pack", "a", "--to"], /a value is required for '--to <DIR>'/],
     [["pack", "a", "--to=x", "--to=y"], /'--to' cannot be used more than once/],
     [["pack", "a", "--dry-run=1"], /--dry-run takes no value/],
-    [["unpack"], /unexpected argument 'unpack'/],
+    [["unpack"], /unexpected argument 'unpack' found; a similar one exists: 'pack'/],
+    [["help", "pakc"], /unexpected argument 'pakc' found; a similar one exists: 'pack'/],
+    [["help", "everything"], /unexpected argument 'everything' found$/],
   ];
   for (const [args, expected] of cases) {
     const command = parseCommandLine(args, TOOLS);
@@ -80,6 +82,9 @@ Deno.test("a sub-command refuses what it does not know, and what is missing", ()
 Deno.test("C-39 every sub-command has a help text of its own", () => {
   for (const args of [["help", "pack"], ["pack", "--help"]]) {
     assert.deepEqual(parseCommandLine(args, TOOLS), { kind: "help", of: "pack" });
+  }
+  for (const args of [["help"], ["help", "serve"], ["help", "help"], ["help", "--help"]]) {
+    assert.deepEqual(parseCommandLine(args, TOOLS), { kind: "help", of: undefined });
   }
   assert.match(helpText(undefined, TOOLS), /^ {2}pack +pack everything$/m);
   assert.match(helpText("pack", TOOLS), /^Usage: ngit-grasp pack <FILE> \[NAME\] \[OPTIONS\]$/m);
