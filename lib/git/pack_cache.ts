@@ -1,6 +1,7 @@
 import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { PackSpool, type SpoolReader } from "./pack_spool.ts";
+import { Recent } from "./recent.ts";
 import { internalError } from "./response.ts";
 
 /** Folder below the git data path that holds the answers; emptied at each start. */
@@ -9,10 +10,10 @@ const FOLDER = ".pack-cache";
 const MAX_ANSWERS = 4_096;
 /** One answer may take this part of the whole. */
 const LARGEST_PART = 2;
-/** Requests remembered for {@link PackCache.isAskedAgain}, and keys of answers that were too large. */
-const MAX_REMEMBERED = 4_096;
 /** Two requests further apart are not worth an answer kept. */
 const AGAIN_MS = 600_000;
+/** How long answers of a kind pass the cache by after one that was too large. */
+const TOO_LARGE_MS = 3_600_000;
 
 /** How a request for a pack was answered: from a kept answer, by a child for it, by one for another client, without the cache. */
 export type PackCacheResult = "hit" | "miss" | "shared" | "bypass";
@@ -68,6 +69,8 @@ export interface Question {
   readonly repository: string;
   /** Says all that the answer depends on. */
   readonly key: string;
+  /** Equal for questions that differ in the objects only: their answers are of a size. */
+  readonly shape: string;
 }
 
 interface Answer extends Question {
@@ -91,14 +94,16 @@ export class PackCache {
   readonly #folder: string;
   /** By key, oldest use first. What is not in here is not found by later requests, but may be in use. */
   readonly #answers = new Map<string, Answer>();
-  readonly #asked = new Map<string, number>();
-  readonly #tooLarge = new Set<string>();
+  readonly #asked: Recent;
+  readonly #tooLarge: Recent;
   #bytes = 0;
   #files = 0;
 
   constructor(options: PackCacheOptions) {
     this.#options = options;
     this.#folder = `${options.root}/${FOLDER}`;
+    this.#asked = new Recent(options.clock, AGAIN_MS);
+    this.#tooLarge = new Recent(options.clock, TOO_LARGE_MS);
   }
 
   /** Bytes in files. */
@@ -123,19 +128,17 @@ export class PackCache {
 
   /** True when this is not the first such call for `request` within ten minutes. */
   isAskedAgain(request: string): boolean {
-    const now = this.#options.clock.monotonic();
-    const before = this.#asked.get(request);
-    this.#asked.delete(request);
-    remember(this.#asked, request, now);
-    return before !== undefined && now - before < AGAIN_MS;
+    const isAgain = this.#asked.has(request);
+    this.#asked.note(request);
+    return isAgain;
   }
 
   /** Takes part in the answer to `question`, which `produce` makes unless there is one. Undefined: not through the cache. */
   async join(question: Question, produce: Produce): Promise<Joined | undefined> {
-    const { key } = question;
+    const { key, shape } = question;
     const found = this.#find(key);
     if (found) return found;
-    if (!this.isOn || this.#tooLarge.has(key)) return undefined;
+    if (!this.isOn || this.#tooLarge.has(shape)) return undefined;
     if (!await this.#options.hasSpace().catch(() => false)) return undefined;
     return this.#find(key) ?? this.#begin(question, produce);
   }
@@ -236,7 +239,7 @@ export class PackCache {
 
   #reserve(answer: Answer, bytes: number): boolean {
     if (answer.held + bytes > this.#options.maxBytes() / LARGEST_PART) {
-      remember(this.#tooLarge, answer.key);
+      this.#tooLarge.note(answer.shape);
       return false;
     }
     if (!this.#makeRoom(bytes)) return false;
@@ -278,13 +281,4 @@ export class PackCache {
 
 function joined(answer: Answer, result: Joined["result"], reader: SpoolReader): Joined {
   return { result, begun: answer.begun, reader, outcome: () => answer.outcome };
-}
-
-/** Adds to a set or map that holds no more than {@link MAX_REMEMBERED}; the oldest goes. */
-function remember(into: Set<string>, key: string): void;
-function remember(into: Map<string, number>, key: string, value: number): void;
-function remember(into: Set<string> | Map<string, number>, key: string, value = 0): void {
-  if (into instanceof Map) into.set(key, value);
-  else into.add(key);
-  if (into.size > MAX_REMEMBERED) into.delete(into.keys().next().value!);
 }

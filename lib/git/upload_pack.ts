@@ -45,6 +45,9 @@ export async function uploadPack(
   return answer;
 }
 
+/** Lines of a request that name an object. */
+const OBJECT = /^(want|have|shallow) /;
+
 type OnBytes = (direction: "in" | "out", count: number) => void;
 
 /** What is read from, and who hears of the traffic. */
@@ -134,8 +137,10 @@ async function fromCache(
   const { packs, views } = context;
   packs.trim();
   if (!asked.fetch) return undefined;
-  const key = keyOf(source.path, asked.protocol, asked.fetch);
-  if (!asked.fetch.isClone && !packs.isAskedAgain(key)) return undefined;
+  const { lines, isClone } = asked.fetch;
+  const name = (given: readonly string[]) => nameOf([source.path, asked.protocol ?? "", ...given]);
+  const key = name(lines);
+  if (!isClone && !packs.isAskedAgain(key)) return undefined;
   const view = await views.read(source.path);
   if (view === "busy") {
     release();
@@ -160,7 +165,9 @@ async function fromCache(
     };
     return { response: answer, outcome: () => outcome, isLasting };
   };
-  const joined = await packs.join({ repository: source.path, key: `${key} ${view.digest}` }, produce);
+  const shape = name([isClone ? "clone" : "fetch", ...lines.filter((line) => !OBJECT.test(line))]);
+  const question = { repository: source.path, key: `${key} ${view.digest}`, shape };
+  const joined = await packs.join(question, produce);
   if (!joined) return undefined;
   if (joined.result !== "miss") release(); // the file is all it takes
   context.metrics.packCache(joined.result);
@@ -170,9 +177,9 @@ async function fromCache(
   });
 }
 
-/** One name for all requests to which git gives an equal answer while the refs are the same. */
-function keyOf(path: string, protocol: string | undefined, { lines }: FetchRequest): string {
-  return createHash("sha256").update(JSON.stringify([path, protocol ?? "", lines])).digest("hex");
+/** A short name for what `parts` say. */
+function nameOf(parts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
 /** An answer that a child gives. */

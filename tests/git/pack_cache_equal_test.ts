@@ -76,11 +76,13 @@ async function contents(directory: string): Promise<string> {
     "--missing=print",
     "--no-object-names",
   );
-  const shallow = (await git(directory, "rev-parse", "--git-path", "shallow")).trim();
+  const cuts = await Promise.all(
+    [".git/shallow", "shallow"].map((name) => Deno.readTextFile(`${directory}/${name}`).catch(() => "")),
+  );
   return [
     await git(directory, "for-each-ref"),
     objects.split("\n").sort().join("\n"),
-    await Deno.readTextFile(shallow.startsWith("/") ? shallow : `${directory}/${shallow}`).catch(() => ""),
+    ...cuts,
   ].join("\n");
 }
 
