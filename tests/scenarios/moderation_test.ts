@@ -1,4 +1,4 @@
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { type ProgramRun, runProgram } from "../commands/support.ts";
 import { tryGit } from "../support/git_client.ts";
 import { newSigner, type Signer } from "../support/keys.ts";
@@ -141,6 +141,9 @@ Deno.test("a blacklist in .env takes stored repositories and events out of servi
       strictEqual((await relay.query({ authors: [alice.pubkey], kinds: [30617, 30618] })).length, 2);
       for (const id of ids) ok(await isServed(relay, id));
     });
+    for (const word of [`${alice.npub}/project`, ...ids]) {
+      doesNotMatch((await operator.program("why", word)).stdout, /held back/, word);
+    }
     deepStrictEqual(await operator.archived(alice), []);
   }));
 

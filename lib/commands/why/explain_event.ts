@@ -27,7 +27,9 @@ export async function explainEvent(
     };
   }
   const { findings, missing } = await factsOf(data, event);
-  const memory = memoryFacts(await data.store.traces(event.id), data.clock.now());
+  const traces = await data.store.traces(event.id);
+  const isHere = origin === "served" || origin === "waiting";
+  const memory = memoryFacts(isHere ? { ...traces, retired: undefined } : traces, data.clock.now());
   const waits = origin === "waiting" ? await waitingRow(data, event) : heldUntil(changes, event.id);
   return {
     subject: subjectLine(event),

@@ -53,7 +53,9 @@ export async function explainRepository(data: DataBeside, repository: Repository
     placeholdersFull: false,
     now,
   });
-  const [retired] = await store.retired(owner, identifier);
+  const isHere = servedAnnouncement(view, owner) ?? waitingAnnouncement(view, owner);
+  // Of one that came back, records of events that hung on it are left until their retention ends.
+  const [retired] = isHere ? [] : await store.retired(owner, identifier);
   const findings = [
     ...operatorFindings(operatorRefusal(repository, rules), retired),
     announcementFinding(view, owner, now),
