@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { commitFile, git, tryGit } from "../support/git_client.ts";
-import { eventually } from "../support/temp.ts";
+import { ServerProcess, workingCopyCommand } from "../support/server_process.ts";
+import { eventually, withTempDirectory } from "../support/temp.ts";
 import { announced, declareAll, hosted, pushAll, type Scene, scene } from "./support.ts";
 
 /** Samples of the server by series name; a rendering is shared for a second, so callers wait. */
@@ -66,12 +67,17 @@ Deno.test("M-5 M-6 a push counts once, refused or not; a clone and a fetch count
   }));
 
 Deno.test("M-11 a server started from a working copy names the commit it stands at", () =>
-  scene(async (stage) => {
+  withTempDirectory(async (directory) => {
     const root = new URL("../../", import.meta.url).pathname;
     const { code, stdout } = await tryGit(root, "rev-parse", "HEAD");
     const commit = code === 0 ? stdout.trim() : "unknown";
-    const build = [...(await scrape(stage)).keys()].find((name) => name.startsWith("ngit_build_info"));
-    match(build ?? "", new RegExp(`commit="${commit}"`));
+    const server = await ServerProcess.start({ dataPath: directory, program: workingCopyCommand() });
+    try {
+      const build = [...(await scrape({ server })).keys()].find((name) => name.startsWith("ngit_build_info"));
+      match(build ?? "", new RegExp(`commit="${commit}"`));
+    } finally {
+      await server.stop();
+    }
   }));
 
 Deno.test("database, disk and jobs of a running server are measured", () =>

@@ -21,7 +21,11 @@ const ROOT = resolve(import.meta.dirname!, "../..");
 /** Command line of the program under test: this source tree, or the file named by `NGIT_GRASP_BIN`. */
 export function programCommand(): { command: string; args: string[] } {
   const binary = Deno.env.get("NGIT_GRASP_BIN");
-  if (binary) return { command: binary, args: [] };
+  return binary ? { command: binary, args: [] } : workingCopyCommand();
+}
+
+/** Command line of this source tree, whatever `NGIT_GRASP_BIN` says. */
+export function workingCopyCommand(): { command: string; args: string[] } {
   const args = [
     "run",
     "--no-prompt",
