@@ -1,6 +1,6 @@
 import { declareAll, type Hosted, publish, pushAll } from "../tests/scenarios/support.ts";
-import { git } from "../tests/support/git_client.ts";
-import { announce, newSigner } from "../tests/support/keys.ts";
+import { git, refsOf } from "../tests/support/git_client.ts";
+import { announce, declare, newSigner } from "../tests/support/keys.ts";
 import { RelayClient } from "../tests/support/relay_client.ts";
 import { ServerProcess } from "../tests/support/server_process.ts";
 import type { Contestants, GitHost } from "./contest.ts";
@@ -18,6 +18,12 @@ export interface GitSite extends Contestants {
   /** `20,000 objects, 51 refs`. */
   readonly size: string;
 }
+
+/**
+ * The time git clients take for a push grows with the square of its refs. More of them come by a state that names
+ * what `main` has brought.
+ */
+const FAST_PUSH_REFS = 2_000;
 
 /** Settings of the peer's repositories: our durability and packs, and the requests we answer. */
 const PEER_SETTINGS = {
@@ -71,13 +77,21 @@ export class GitPair {
   }
 
   /**
-   * Pushes the bare repository `source` to our server and gives the peer a copy of what is stored there. With a
+   * Brings the bare repository `source` to our server and gives the peer a copy of what is stored there. With a
    * peer elsewhere, `elsewhere` is where the same repository is found; without it that peer takes no part.
    */
   async host(identifier: string, source: string, elsewhere?: GitHost): Promise<GitSite> {
+    const refs = Object.keys(await refsOf(source)).length;
     const repository = await this.#announce(identifier, source);
-    await pushAll(repository);
-    const refs = (await git(source, "for-each-ref", "--format=%(refname)")).split("\n").length;
+    const { createdAt } = repository;
+    if (refs <= FAST_PUSH_REFS) {
+      await declareAll(this.#relay, repository, "purgatory:", createdAt);
+      await pushAll(repository);
+    } else {
+      await this.#declareMain(repository, createdAt);
+      await git(source, "push", "-q", repository.url, "refs/heads/main");
+      await declareAll(this.#relay, repository, "", createdAt + 1);
+    }
     const number = (count: number) => count.toLocaleString("en");
     return {
       ours: { url: repository.url, directory: this.#storedAt(repository) },
@@ -86,13 +100,14 @@ export class GitPair {
       repository,
       relay: this.#relay,
       server: this.#server,
-      size: `${number(await objectCount(source))} objects, ${number(refs)} refs`,
+      size: `${number(await objectCount(source))} objects, ${number(refs)} ${refs === 1 ? "ref" : "refs"}`,
     };
   }
 
   /** Announces and declares `source` for a first push on our server, and makes an empty repository on the peer. */
   async expect(identifier: string, source: string): Promise<GitSite> {
     const repository = await this.#announce(identifier, source);
+    await declareAll(this.#relay, repository, "purgatory:", repository.createdAt);
     return {
       ours: { url: repository.url, directory: this.#storedAt(repository) },
       serverPid: this.#server.pid,
@@ -111,12 +126,18 @@ export class GitPair {
     if ("stop" in this.#peer) await this.#peer.stop();
   }
 
-  async #announce(identifier: string, work: string): Promise<Hosted> {
+  async #announce(identifier: string, work: string): Promise<Hosted & { readonly createdAt: number }> {
     const owner = newSigner();
     await publish(this.#relay, announce(owner, identifier, { domain: this.#server.domain }), "purgatory:");
-    const repository = { owner, identifier, work, url: this.#server.cloneUrl(owner.npub, identifier) };
-    await declareAll(this.#relay, repository, "purgatory:", Math.floor(Date.now() / 1000) - 1000);
-    return repository;
+    const url = this.#server.cloneUrl(owner.npub, identifier);
+    return { owner, identifier, work, url, createdAt: Math.floor(Date.now() / 1000) - 1000 };
+  }
+
+  /** A state with `main` alone: what the first push then brings. */
+  async #declareMain({ owner, identifier, work }: Hosted, createdAt: number): Promise<void> {
+    const refs = { "refs/heads/main": await git(work, "rev-parse", "refs/heads/main") };
+    const state = declare(owner, identifier, refs, { head: "refs/heads/main", created_at: createdAt });
+    await publish(this.#relay, state, "purgatory:");
   }
 
   async #copyFor(repository: Hosted): Promise<Contestants["peer"]> {
