@@ -179,7 +179,7 @@ export function pushable(peer: Contestants["peer"]): Contestants["peer"] {
   return "url" in peer && peer.directory === undefined ? { missing: ELSEWHERE } : peer;
 }
 
-const ELSEWHERE = "the peer at --peer-url takes part where the repository of --peer-repo is read";
+const ELSEWHERE = "the peer at --peer-url takes part only where the repository of --peer-repo is read";
 
 async function openPeer(choice: PeerChoice, directory: string): Promise<Peer | { readonly missing: string }> {
   if (choice.kind === "none") return { missing: "--peer none" };
