@@ -6,11 +6,11 @@ import { BareSocket } from "./socket.ts";
 
 const SPACING_MS = 20;
 
-/** Time from EVENT to OK while the large repository is cloned again and again. */
+/** Time from EVENT to OK while a large repository is cloned again and again. */
 export const busyRow: Row = {
   name: "busy",
   async measure(bench) {
-    const site = await bench.gitSite();
+    const site = await bench.coldSite("big");
     const directory = await bench.newDirectory("busy");
     const { owner, identifier } = site.repository;
     const count = bench.quick ? 40 : 300;

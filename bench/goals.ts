@@ -64,8 +64,8 @@ const GOALS: readonly Goal[] = [
   {
     goal: "a warm clone takes a tenth of the peer's server CPU",
     find: (read) => {
-      const own = read.figure("clonewarm", "serverCpuMs");
-      const peer = read.figure("clonewarm", "peerCpuMs");
+      const own = read.figure("clonewarm-big", "serverCpuMs");
+      const peer = read.figure("clonewarm-big", "peerCpuMs");
       return { met: own <= peer / 10, figure: `${number(own)} ms, peer ${number(peer)} ms` };
     },
   },

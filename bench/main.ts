@@ -6,7 +6,7 @@
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { busyRow } from "./busy_row.ts";
-import { cloneRow, manyClonesRow, warmCloneRow } from "./clone_row.ts";
+import { cloneRow, manyClonesRow, warmCloneRows } from "./clone_row.ts";
 import { databaseServerRows } from "./database_server_rows.ts";
 import { eventRow } from "./event_rows.ts";
 import { fetchRow, infoRefsRow, listRow, manyRefsRows } from "./fetch_row.ts";
@@ -38,7 +38,7 @@ const ROWS: readonly Row[] = [
   listRow,
   fetchRow,
   cloneRow,
-  warmCloneRow,
+  ...warmCloneRows,
   manyClonesRow,
   pushRow,
   ...manyRefsRows,
@@ -127,7 +127,9 @@ async function main(): Promise<number> {
   try {
     for (const row of rows) {
       say(`measuring ${row.name} ...`);
-      seconds[row.name] = await secondsOf(async () => outcomes.set(row.name, await outcomeOf(row, bench)));
+      const took = await secondsOf(async () => outcomes.set(row.name, await outcomeOf(row, bench)));
+      seconds[row.name] = took;
+      say(`  ${took.toFixed(1)} s`);
     }
   } finally {
     await bench.close();

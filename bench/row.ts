@@ -12,9 +12,9 @@ export interface Bench {
   readonly syncEvents: number;
   /** A server with one small repository. */
   relaySite(): Promise<RelaySite>;
-  /** A server with the sample `small`, and the peer with a copy of it. */
-  gitSite(): Promise<GitSite>;
-  /** The same with another sample, on a server that keeps no packs for later clones. */
+  /** A server with a sample, `small` unless another is named, and the peer with a copy of it. */
+  gitSite(sample?: SampleName): Promise<GitSite>;
+  /** The same on a server that keeps no packs for later clones. */
   coldSite(sample: SampleName): Promise<GitSite>;
   /** Servers that expect the first push of `sample` as repository `identifier`; its `work` is the sample. */
   emptySite(sample: SampleName, identifier: string): Promise<GitSite>;

@@ -49,8 +49,8 @@ export class Workshop implements Bench {
     return this.#syncSite ??= this.newDirectory("sync").then((path) => openSyncSite(path, this.syncEvents));
   }
 
-  gitSite(): Promise<GitSite> {
-    return this.#hosted("git", {}, "small");
+  gitSite(sample: SampleName = "small"): Promise<GitSite> {
+    return this.#hosted("git", {}, sample);
   }
 
   coldSite(sample: SampleName): Promise<GitSite> {
