@@ -1,4 +1,4 @@
-import { deepStrictEqual, notStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { history, manyRefs, objectCount, randomFiles } from "../../bench/repository.ts";
 import { provide, type Sample } from "../../bench/samples.ts";
 import { git, refsOf } from "../support/git_client.ts";
@@ -44,7 +44,6 @@ Deno.test("a generated repository is kept for later runs, and built again when i
       if (name.endsWith(".pack")) await Deno.remove(`${path}/objects/pack/${name}`);
     }
     await provide(sample, directory);
-    notStrictEqual((await Deno.stat(path)).ino, ino);
     await git(path, "fsck", "--full");
     deepStrictEqual((await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name), [
       "history.git",
