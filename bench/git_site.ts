@@ -84,7 +84,7 @@ export class GitPair {
     const refs = Object.keys(await refsOf(source)).length;
     const repository = await this.#announce(identifier, source);
     const { createdAt } = repository;
-    if (refs <= FAST_PUSH_REFS) {
+    if (elsewhere || refs <= FAST_PUSH_REFS) {
       await declareAll(this.#relay, repository, "purgatory:", createdAt);
       await pushAll(repository);
     } else {
@@ -174,11 +174,7 @@ export class GitPair {
   }
 }
 
-/** The peer as a row that pushes sees it: nothing is pushed to a server that was not started here. */
-export function pushable(peer: Contestants["peer"]): Contestants["peer"] {
-  return "url" in peer && peer.directory === undefined ? { missing: ELSEWHERE } : peer;
-}
-
+/** Why such a peer takes no part in rows that push or need a repository it does not have. */
 const ELSEWHERE = "the peer at --peer-url takes part only where the repository of --peer-repo is read";
 
 async function openPeer(choice: PeerChoice, directory: string): Promise<Peer | { readonly missing: string }> {

@@ -2,7 +2,7 @@ import { git } from "../tests/support/git_client.ts";
 import type { ServerProcess } from "../tests/support/server_process.ts";
 import { clientGit } from "./client_git.ts";
 import { contest, type GitHost } from "./contest.ts";
-import { type GitSite, pushable } from "./git_site.ts";
+import type { GitSite } from "./git_site.ts";
 import { secondsOf } from "./measure.ts";
 import type { Row } from "./row.ts";
 import { formatNumber } from "./table.ts";
@@ -25,8 +25,7 @@ export const largePushRow: Row = {
       const site = sites[run]!;
       return host === first.ours ? site.ours : site.peer as GitHost;
     };
-    const contestants = { ...first, peer: pushable(first.peer) };
-    const { ours, beside, cpu, figures } = await contest(contestants, runs, async (host, run) => {
+    const { ours, beside, cpu, figures } = await contest(first, runs, async (host, run) => {
       const { url } = hostOf(host, run);
       const push = () => clientGit(signal, work, "push", "-q", url, "refs/heads/main");
       if (host !== first.ours) return { sample: await secondsOf(push), operations: 1 };

@@ -29,7 +29,6 @@ import { memoryRow, startRow } from "./start_rows.ts";
 import { type Outcome, renderTable } from "./table.ts";
 import { Workshop } from "./workshop.ts";
 
-/** In the order they run: rows that push to a repository come after those that read it. */
 const ROWS: readonly Row[] = [
   eventRow("events", 16),
   eventRow("events1", 1),
@@ -138,7 +137,8 @@ async function main(): Promise<number> {
     machine,
     command: ["deno task bench", ...Deno.args].join(" "),
     table: renderTable([...outcomes.values()]),
-    goals: renderGoals(outcomes),
+    goals: (values.quick ? "From a quick run, with smaller samples than the goals are about.\n\n" : "") +
+      renderGoals(outcomes),
     rows: ROWS.map(({ name }) => name),
   };
   console.log(`${machine.join("\n")}\n\n${report.table}`);

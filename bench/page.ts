@@ -49,9 +49,8 @@ size of the set that is synced (100,000; 3,000 when quick); \`--peer none\` leav
 \`--peer-url URL --peer-repo PATH\` takes a running server as the peer of rows that only read: clones, fetches and
 listings of that one repository, which a copy on our server answers too. A row that fails, or is late, stays in the table.
 
-Rows: ${
-      rows.map((name) => `\`${name}\``).join(", ")
-    }. In those of sync the source, the follower, a proxy that counts
+Rows: ${rows.map((name) => `\`${name}\``).join(", ")}.
+In those of sync the source, the follower, a proxy that counts
 bytes and the bench itself share the machine's cores.
 `,
   );

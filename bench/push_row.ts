@@ -1,7 +1,6 @@
-import { declareAll } from "../tests/scenarios/support.ts";
+import { declareAll, pushAll } from "../tests/scenarios/support.ts";
 import { commitFile, git } from "../tests/support/git_client.ts";
 import { contest } from "./contest.ts";
-import { pushable } from "./git_site.ts";
 import { secondsOf } from "./measure.ts";
 import type { Row } from "./row.ts";
 
@@ -9,8 +8,9 @@ import type { Row } from "./row.ts";
 export const pushRow: Row = {
   name: "push",
   async measure(bench) {
-    const opened = await bench.gitSite();
-    const site = { ...opened, peer: pushable(opened.peer) };
+    const site = await bench.emptySite("small", "pushed");
+    await pushAll(site.repository);
+    if ("url" in site.peer) await pushAll({ work: site.repository.work, url: site.peer.url });
     const directory = await bench.newDirectory("pushes");
     const work = `${directory}/work`;
     await git(directory, "clone", "-q", site.repository.work, work);
@@ -30,11 +30,19 @@ export const pushRow: Row = {
     await push(site.ours.url);
     if ("url" in site.peer) await push(site.peer.url);
     const { ours, beside, cpu, figures } = await contest(site, bench.quick ? 3 : 9, ({ url }) => push(url));
+    for (const { directory } of [site.ours, site.peer].filter((host) => "url" in host)) {
+      await git(directory!, "fsck", "--connectivity-only", "--no-dangling");
+      const [stored, sent] = [
+        await git(directory!, "rev-parse", "main"),
+        await git(work, "rev-parse", "main"),
+      ];
+      if (stored !== sent) throw new Error(`${directory} does not have what was pushed`);
+    }
     return {
       row: "push of one commit",
       unit: "ms",
       better: "lower",
-      how: `git push into ${site.size}, same fsync settings; ${cpu} per push`,
+      how: `git push into ${site.size}, same fsync settings; fsck clean; ${cpu} per push`,
       ours,
       beside,
       figures,

@@ -50,7 +50,7 @@ export class Workshop implements Bench {
   }
 
   gitSite(sample: SampleName = "small"): Promise<GitSite> {
-    return this.#hosted("git", {}, sample);
+    return this.#hosted(...USUAL, sample);
   }
 
   coldSite(sample: SampleName): Promise<GitSite> {
@@ -59,7 +59,7 @@ export class Workshop implements Bench {
 
   async emptySite(sample: SampleName, identifier: string): Promise<GitSite> {
     const source = await this.#source(sample);
-    return await (await this.#pair(...COLD)).expect(identifier, source);
+    return await (await this.#pair(...USUAL)).expect(identifier, source);
   }
 
   async newDirectory(name: string): Promise<string> {
@@ -114,7 +114,9 @@ export class Workshop implements Bench {
 
 /** Samples whose place a repository of a peer elsewhere takes. */
 const GIVEN: ReadonlySet<SampleName> = new Set(["small", "big"]);
-/** Name and environment of the pair whose server keeps no packs for later clones. */
+/** Name and environment of the pair whose server is configured as it comes. */
+const USUAL = ["git", {}] as const;
+/** Of the one whose server keeps no packs for later clones. */
 const COLD = ["cold", { NGIT_PACK_CACHE_MB: "0" }] as const;
 
 function once<T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
