@@ -74,7 +74,7 @@ export async function contest(
     beside: [besideOf(site.peer, samples[1] ?? [])],
     cpu: `CPU of our server ${formatNumber(serverCpuMs)} ms` +
       (isLocalPeer ? `, of the peer ${formatNumber(peerCpuMs)} ms` : "") +
-      `, of all processes ${formatNumber(middle(0, ({ machine }) => machine))} ms`,
+      `, of all processes in our turn ${formatNumber(middle(0, ({ machine }) => machine))} ms`,
     figures: { serverCpuMs, ...(isLocalPeer && { peerCpuMs }) },
   };
 }

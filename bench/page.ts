@@ -37,7 +37,8 @@ it shows how far a part is from what it rests on. A *peer* is another program do
 fcgiwrap and \`git http-backend\` (Debian \`nginx-light\`, \`fcgiwrap\`) over a copy of the same repository,
 with the same fsync and pack settings. Peers and servers run as children of the bench, listen on 127.0.0.1
 only and keep their data in a temporary directory. CPU of our server includes its git children; CPU of the peer is
-what the machine used in its turn less what the clients did; of "all processes" includes the clients.
+what the machine used in its turn less what the clients did, so other work on the machine shows in it; of "all
+processes" includes the clients.
 
 Large repositories are generated, the same bytes each time, and stay in \`ngit-grasp-bench-samples\` below the
 temporary directory (\`TMPDIR\`; about 1.7 GiB, a run takes 6 GiB more): 150,000 objects, 10,000 refs, 500 MiB and 1 GiB
