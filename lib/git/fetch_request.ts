@@ -13,6 +13,8 @@ export interface FetchRequest {
 
 /** Larger requests are left to git: 20,000 wants fit. */
 const MAX_REQUEST_BYTES = 1 << 20;
+/** What any request may take without {@link RequestRoom}: some 1,300 objects. */
+const SMALL_REQUEST_BYTES = 64 << 10;
 /** Between two sections of {@link FetchRequest.lines}; no line can be equal. */
 const SECTION = "\n";
 /** What clients say about themselves; git only logs it. */
@@ -128,22 +130,53 @@ export interface FetchRequestRead {
   readonly request: FetchRequest | undefined;
 }
 
+/** Bounds what large requests take together while they are read, however many clients send them slowly. */
+export class RequestRoom {
+  #free: number;
+
+  constructor(bytes: number) {
+    this.#free = bytes;
+  }
+
+  /** False when there is no room for `bytes` more. */
+  take(bytes: number): boolean {
+    if (bytes > this.#free) return false;
+    this.#free -= bytes;
+    return true;
+  }
+
+  /** Gives back what was taken. */
+  give(bytes: number): void {
+    this.#free += bytes;
+  }
+}
+
 /**
  * Reads a body that begins with `head` as far as it may be a request for a whole pack. Versions 0 and 1
- * ask alike. Rejects as the body does.
+ * ask alike. A large one for which `room` has none is left to git. Rejects as the body does.
  */
 export async function readFetchRequest(
   version: 0 | 1 | 2,
   head: Uint8Array,
   body: ReadableStreamDefaultReader<Uint8Array>,
+  room: RequestRoom,
 ): Promise<FetchRequestRead> {
   const reader = new FetchRequestReader(version === 2 ? 2 : 0);
   const bytes: Uint8Array[] = [];
-  for (let chunk: Uint8Array | undefined = head; chunk !== undefined;) {
-    bytes.push(chunk);
-    reader.push(chunk);
-    if (reader.isOther) break;
-    chunk = (await body.read()).value;
+  let [size, taken] = [0, 0];
+  try {
+    for (let chunk: Uint8Array | undefined = head; chunk !== undefined;) {
+      bytes.push(chunk);
+      size += chunk.length;
+      const more = Math.max(size - SMALL_REQUEST_BYTES - taken, 0);
+      if (!room.take(more)) return { bytes, request: undefined };
+      taken += more;
+      reader.push(chunk);
+      if (reader.isOther) break;
+      chunk = (await body.read()).value;
+    }
+  } finally {
+    room.give(taken);
   }
   return { bytes, request: reader.request };
 }

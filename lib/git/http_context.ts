@@ -1,5 +1,6 @@
 import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
+import { RequestRoom } from "./fetch_request.ts";
 import type { Git } from "./git.ts";
 import { PackCache, type PackCacheResult } from "./pack_cache.ts";
 import { ProcessGate } from "./process_gate.ts";
@@ -75,6 +76,8 @@ export interface ContributionService {
 }
 
 const MAX_FETCH_REQUEST_BYTES = 32 << 20;
+/** Some 80 MiB of memory. */
+const REQUEST_ROOM_BYTES = 16 << 20;
 const QUEUE_WAIT_MS = 30_000;
 const BODY_IDLE_MS = 60_000;
 
@@ -93,6 +96,8 @@ export class GitHttpContext {
   readonly views: RefViews;
   /** Packs that others ask for as well. */
   readonly packs: PackCache;
+  /** For large requests for packs that are being read. */
+  readonly requestRoom = new RequestRoom(REQUEST_ROOM_BYTES);
   /** Aborts when the service has been told to end everything. */
   readonly stopping = new AbortController();
   readonly #transfers = new Set<Promise<void>>();

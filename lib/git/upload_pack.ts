@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { childStream, FetchOutputFilter } from "./child_stream.ts";
-import { type FetchRequest, readFetchRequest } from "./fetch_request.ts";
+import { type FetchRequest, readFetchRequest, type RequestRoom } from "./fetch_request.ts";
 import type { GitChild } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
 import { answerLsRefs, type LsRefsRequest, readLsRefs } from "./ls_refs.ts";
@@ -83,7 +83,11 @@ async function readAsked(
   const body = openBody(request, context.fetchBody((count) => source.onBytes("in", count)));
   if (body instanceof Response) return body;
   const protocol = gitProtocol(request);
-  const head = await readHead(body, protocolVersion(protocol), context.packs.isOn);
+  const head = await readHead(
+    body,
+    protocolVersion(protocol),
+    context.packs.isOn ? context.requestRoom : undefined,
+  );
   if (head instanceof Error) return head instanceof BodyError ? head.toResponse() : internalError();
   if (head.bytes.length === 0) return plainResponse(400, "Git error: empty request body");
   const view = head.listing && await context.views.read(source.path);
@@ -111,15 +115,19 @@ interface Head {
   readonly fetch?: FetchRequest | undefined;
 }
 
-/** The first bytes; the whole body when it is a request for refs, or with `isCaching` for a pack, that we understand. */
-async function readHead(body: Body, version: 0 | 1 | 2, isCaching: boolean): Promise<Head | Error> {
+/** The first bytes; the whole body when it is a request for refs, or with `room` for a pack, that we understand. */
+async function readHead(
+  body: Body,
+  version: 0 | 1 | 2,
+  room: RequestRoom | undefined,
+): Promise<Head | Error> {
   try {
     const { value = new Uint8Array() } = await body.read();
     const { bytes, request: listing } = version === 2
       ? await readLsRefs(value, body)
       : { bytes: value, request: undefined };
-    if (listing || !isCaching || bytes.length === 0) return { bytes, listing };
-    const { bytes: all, request: fetch } = await readFetchRequest(version, bytes, body);
+    if (listing || !room || bytes.length === 0) return { bytes, listing };
+    const { bytes: all, request: fetch } = await readFetchRequest(version, bytes, body, room);
     return { bytes: joinBytes(all), fetch };
   } catch (error) {
     return error as Error;

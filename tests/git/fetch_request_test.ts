@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type FetchRequest, readFetchRequest } from "../../lib/git/fetch_request.ts";
+import { type FetchRequest, readFetchRequest, RequestRoom } from "../../lib/git/fetch_request.ts";
 import { encodePkt, joinBytes } from "../../lib/git/pkt_line.ts";
 import { dice } from "./random_repository.ts";
 
@@ -18,11 +18,16 @@ function encode(lines: Lines): Uint8Array {
 }
 
 /** Reads `body` in pieces of at most `most` bytes; what was taken has to be the body from its start. */
-async function read(version: 0 | 1 | 2, body: Uint8Array, most: number): Promise<FetchRequest | undefined> {
+async function read(
+  version: 0 | 1 | 2,
+  body: Uint8Array,
+  most: number,
+  room = new RequestRoom(1 << 20),
+): Promise<FetchRequest | undefined> {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < body.length; at += most) pieces.push(body.subarray(at, at + most));
   const rest = ReadableStream.from(pieces.slice(1)).getReader();
-  const { bytes, request } = await readFetchRequest(version, pieces[0]!, rest);
+  const { bytes, request } = await readFetchRequest(version, pieces[0]!, rest, room);
   const taken = joinBytes(bytes);
   assert.deepEqual(taken, body.subarray(0, taken.length));
   if (request) assert.equal(taken.length, body.length);
@@ -109,4 +114,23 @@ Deno.test("damaged requests are understood as what they say or not at all", asyn
     const request = await read(version, body, 1 + roll(100));
     assert.ok(!request || request.wants.every((oid) => /^[0-9a-f]{40}$/.test(oid)));
   }
+});
+
+Deno.test("large requests that come slowly take a bounded room together; small ones are always understood", async () => {
+  const room = new RequestRoom(1 << 20);
+  const haves = Array.from({ length: 10_000 }, (_, n) => `have ${n.toString(16).padStart(40, "0")}`);
+  const begin = () => {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const read = readFetchRequest(2, encode([...V2, `want ${A}`, ...haves]), readable.getReader(), room);
+    return { read, end: () => ReadableStream.from([encode(["done", FLUSH])]).pipeTo(writable) };
+  };
+  const slow = [begin(), begin()];
+  const { bytes, request } = await begin().read;
+  assert.deepEqual([bytes.length, request], [1, undefined], "left to git at once");
+  assert.ok(await read(2, encode([...V2, `want ${A}`, "done", FLUSH]), 1_000, room));
+  for (const { read, end } of slow) {
+    await end();
+    assert.equal((await read).request?.isClone, false);
+  }
+  assert.ok(room.take(1 << 20), "all is given back");
 });
