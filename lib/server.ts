@@ -13,7 +13,7 @@ import { undoAll } from "./clean_up.ts";
 import { createContributions } from "./contributions.ts";
 import { databasePlace } from "./database_place.ts";
 import { createEngine } from "./engine.ts";
-import { createGit, createGitHttp, headCommit, Repositories } from "./git/mod.ts";
+import { createGit, createGitHttp, type GitHttp, headCommit, Repositories } from "./git/mod.ts";
 import {
   bind,
   clientAddress,
@@ -174,11 +174,14 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     log: log.target("relay"),
     metrics: metrics.relay,
   });
-  const hasSpace = async () =>
+  const isAboveMinimum = async () =>
     config.minFreeDiskMb === 0 || await freeBytes(gitDataPath) >= config.minFreeDiskMb * MEBIBYTE;
+  // Nothing is refused for the sake of packs that can be made again.
+  const hasSpace = async () =>
+    await isAboveMinimum() || (gitHttp.giveUpPackCache() && await isAboveMinimum());
   const contributions = createContributions({ live, parts, locks, rules, repositories, hasSpace });
   const gate = gates(new StatePushGate(parts, locks, { rules, hasSpace }), contributions?.gate);
-  const gitHttp = createGitHttp({
+  const gitHttp: GitHttp = createGitHttp({
     git,
     repositories,
     gate,

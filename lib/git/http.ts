@@ -18,6 +18,8 @@ export interface GitHttp {
   prepareContributions(): Promise<void>;
   /** Removes what an earlier server kept for later requests. Never rejects. */
   clearPackCache(): Promise<void>;
+  /** Removes what is kept for later requests, where the disk is full. False when there was nothing. */
+  giveUpPackCache(): boolean;
   /** Bytes kept on disk for later requests. */
   packCacheBytes(): number;
   /** Git children serving clients now, and requests waiting for one. */
@@ -55,6 +57,7 @@ export function createGitHttp(options: GitHttpOptions): GitHttp {
       return answer(context, { advertisements, emptyPath }, { ref, subpath, client }, request);
     },
     clearPackCache: () => context.packs.clear(),
+    giveUpPackCache: () => context.packs.giveUp(),
     packCacheBytes: () => context.packs.size,
     load: () => ({ active: context.places.active, waiting: context.places.waiting }),
     async stop(graceMs) {

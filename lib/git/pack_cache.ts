@@ -148,6 +148,13 @@ export class PackCache {
     this.#makeRoom(0);
   }
 
+  /** Removes all that is kept; who is reading goes on. False when there was nothing. */
+  giveUp(): boolean {
+    const kept = [...this.#answers.values()].filter(({ state }) => state === "kept");
+    for (const answer of kept) this.#forget(answer);
+    return kept.length > 0;
+  }
+
   /** Removes every answer about the repository at `path`; who is reading goes on. */
   forgetRepository(path: string): void {
     for (const answer of this.#answers.values()) if (answer.repository === path) this.#forget(answer);

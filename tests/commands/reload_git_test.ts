@@ -35,6 +35,25 @@ Deno.test("C-29 C-42 three exported repositories of four, as started and as relo
     assert.equal((await push()).code, 0);
   }));
 
+Deno.test("packs kept for clones give way where the disk is full", () =>
+  withServer([], async ({ directory, server, client: relay, reload }) => {
+    const repository = await hosted({ directory, server, relay }, "a");
+    const kept = async () => {
+      const entries = await Array.fromAsync(Deno.readDir(`${directory}/git/.pack-cache`)).catch(() => []);
+      return entries.filter(({ name }) => name.endsWith(".pack")).length;
+    };
+    await eventually("a pack is kept", async () => {
+      await git(directory, "clone", "-q", "--bare", repository.url, crypto.randomUUID());
+      return await kept() > 0;
+    });
+    await reload(["NGIT_MIN_FREE_DISK_MB=1000000000"]);
+    await commitFile(repository.work, "more.txt", "more\n");
+    await declareAll(relay, repository, "purgatory:");
+    const { stderr } = await tryGit(repository.work, "push", repository.url, "HEAD:refs/heads/main");
+    assert.match(stderr, /server storage is full/);
+    assert.equal(await kept(), 0);
+  }));
+
 Deno.test("C-42 limits of contributors' repositories follow a SIGHUP", () =>
   withServer(["NGIT_GRASP06_ENABLE=true"], async ({ directory, server, reload }) => {
     const work = await newWorkTree(`${directory}/contributor`);
