@@ -138,7 +138,7 @@ export class PackCache {
     const { key, shape } = question;
     const found = this.#find(key);
     if (found) return found;
-    if (!this.isOn || this.#tooLarge.has(shape)) return undefined;
+    if (!this.isOn || this.#tooLarge.has(this.#limited(shape))) return undefined;
     if (!await this.#options.hasSpace().catch(() => false)) return undefined;
     return this.#find(key) ?? this.#begin(question, produce);
   }
@@ -158,6 +158,11 @@ export class PackCache {
   /** Removes every answer about the repository at `path`; who is reading goes on. */
   forgetRepository(path: string): void {
     for (const answer of this.#answers.values()) if (answer.repository === path) this.#forget(answer);
+  }
+
+  /** Another limit may have room for what was too large. */
+  #limited(shape: string): string {
+    return `${this.#options.maxBytes()} ${shape}`;
   }
 
   #find(key: string): Joined | undefined {
@@ -246,7 +251,7 @@ export class PackCache {
 
   #reserve(answer: Answer, bytes: number): boolean {
     if (answer.held + bytes > this.#options.maxBytes() / LARGEST_PART) {
-      this.#tooLarge.note(answer.shape);
+      this.#tooLarge.note(this.#limited(answer.shape));
       return false;
     }
     if (!this.#makeRoom(bytes)) return false;
