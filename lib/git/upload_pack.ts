@@ -4,7 +4,7 @@ import { type FetchRequest, readFetchRequest, type RequestRoom } from "./fetch_r
 import type { GitChild } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
 import { answerLsRefs, type LsRefsRequest, readLsRefs } from "./ls_refs.ts";
-import { partResponse } from "./pack_answer.ts";
+import { type PartObserver, partResponse } from "./pack_answer.ts";
 import type { Produce } from "./pack_cache.ts";
 import { encodePkt, joinBytes } from "./pkt_line.ts";
 import { gitProtocol, protocolVersion } from "./protocol_version.ts";
@@ -156,7 +156,32 @@ async function fromCache(
   }
   // What no ref leads to is left to git, which knows whether it is still there.
   if (!(view instanceof RefView) || !view.leadsToAll(asked.fetch.wants)) return undefined;
-  const produce: Produce = async (signal) => {
+  const shape = name([isClone ? "clone" : "fetch", ...lines.filter((line) => !OBJECT.test(line))]);
+  const question = { repository: source.path, key: `${key} ${view.digest}`, shape };
+  const joined = await packs.join(question, producer(context, source, asked, view, release));
+  if (!joined) return undefined;
+  if (joined.result !== "miss") release(); // the file is all it takes
+  context.metrics.packCache(joined.result);
+  return await partResponse(context, joined, request.signal, observer(source, asked.finish));
+}
+
+/** Apart, because it lives as long as the client reads: with what {@link fromCache} closes over, megabytes would. */
+function observer({ onBytes }: Source, finish: Finish): PartObserver {
+  return {
+    onBytes: (count) => onBytes("out", count),
+    onEnd: (status) => status && finish(status),
+  };
+}
+
+/** Lets git make the answer for the pack cache; it may last while the refs are those of `view`. */
+function producer(
+  context: GitHttpContext,
+  source: Source,
+  asked: Asked,
+  view: RefView,
+  release: () => void,
+): Produce {
+  return async (signal) => {
     let outcome: "success" | "error" | undefined;
     const { answer, filter } = await start(
       context,
@@ -168,21 +193,11 @@ async function fromCache(
     );
     const isLasting = async () => {
       if (outcome !== "success" || !filter?.isWholePack) return false;
-      const after = await views.read(source.path);
+      const after = await context.views.read(source.path);
       return after instanceof RefView && after.digest === view.digest;
     };
     return { response: answer, outcome: () => outcome, isLasting };
   };
-  const shape = name([isClone ? "clone" : "fetch", ...lines.filter((line) => !OBJECT.test(line))]);
-  const question = { repository: source.path, key: `${key} ${view.digest}`, shape };
-  const joined = await packs.join(question, produce);
-  if (!joined) return undefined;
-  if (joined.result !== "miss") release(); // the file is all it takes
-  context.metrics.packCache(joined.result);
-  return await partResponse(context, joined, request.signal, {
-    onBytes: (count) => source.onBytes("out", count),
-    onEnd: (status) => status && asked.finish(status),
-  });
 }
 
 /** A short name for what `parts` say. */
