@@ -139,6 +139,7 @@ export class PackCache {
     const found = this.#find(key);
     if (found) return found;
     if (!this.isOn || this.#tooLarge.has(this.#limited(shape))) return undefined;
+    if (this.#bytesInUse() > this.#options.maxBytes() / LARGEST_PART) return undefined;
     if (!await this.#options.hasSpace().catch(() => false)) return undefined;
     return this.#find(key) ?? this.#begin(question, produce);
   }
@@ -260,12 +261,18 @@ export class PackCache {
     return true;
   }
 
+  /** Bytes that cannot be evicted: an answer that finds no room keeps pace with its slowest client. */
+  #bytesInUse(): number {
+    const idle = [...this.#answers.values()].filter(isIdle);
+    return idle.reduce((bytes, { held }) => bytes - held, this.#bytes);
+  }
+
   /** Evicts what nobody reads until `bytes` more fit; false when they do not. */
   #makeRoom(bytes: number): boolean {
     const maxBytes = this.#options.maxBytes();
     const fits = () => this.#bytes + bytes <= maxBytes && this.#answers.size <= MAX_ANSWERS;
     for (const answer of fits() ? [] : this.#answers.values()) {
-      if (answer.state === "kept" && answer.spool.readers === 0) this.#forget(answer);
+      if (isIdle(answer)) this.#forget(answer);
       if (fits()) break;
     }
     return this.#bytes + bytes <= maxBytes;
@@ -289,6 +296,10 @@ export class PackCache {
     this.#bytes -= answer.held;
     answer.held = 0;
   }
+}
+
+function isIdle({ state, spool }: Answer): boolean {
+  return state === "kept" && spool.readers === 0;
 }
 
 function joined(answer: Answer, result: Joined["result"], reader: SpoolReader): Joined {
