@@ -23,7 +23,7 @@ export async function heldByCruft(path: string, oids: Iterable<string>): Promise
 }
 
 /**
- * Begins anew the age of objects that refs are about to name although they were found unreachable: a copy
+ * Begins anew the age of objects that refs name, or are about to, although they were found unreachable: a copy
  * outside the cruft pack counts as wanted until it is found unreachable, and so does all that it reaches.
  */
 export async function wantAgain(git: Git, path: string, oids: Iterable<string>): Promise<void> {

@@ -63,7 +63,7 @@ export async function changeRefs(git: Git, path: string, changes: readonly RefCh
   const wellFormed = changes.filter(isSafe);
   const failed = changes.filter((change) => !isSafe(change)).map(({ ref }) => ref);
   if (wellFormed.length === 0) return failed;
-  await wantAgain(git, path, wellFormed.map(({ newOid }) => newOid).filter((oid) => oid !== ZERO_OID));
+  await wantAgain(git, path, wellFormed.flatMap(({ oldOid, newOid }) => [oldOid, newOid]));
   const all = await updateRef(git, path, wellFormed.map(instruction).join(""));
   if (all.code === 0) return failed;
   return [...failed, ...await changeOneByOne(git, path, wellFormed)];

@@ -99,28 +99,32 @@ Deno.test("an unreachable object is kept 14 days when a ref came to name it whil
     assert.ok(await isThere(path, lost), "reachable two days ago");
   }));
 
-Deno.test("an unreachable object is kept 14 days when a ref named it between two runs", () =>
-  site(async (place) => {
-    const { directory, maintenance, clock, repositories } = place;
-    const owner = someone();
-    const path = await serve(place, owner, "between", await newWorkTree(`${directory}/work`));
-    const below = await looseCommit(path, "replaced");
-    const lost = await looseCommit(path, "replaced and restored", below);
-    await maintainGit(maintenance);
-    await clock.advance(13 * DAY_MS);
-    const repository = { owner: owner.pubkey, identifier: "between" };
-    const change = { ref: "refs/heads/back", oldOid: "0".repeat(40), newOid: lost };
-    assert.deepEqual(await repositories.changeRefs(repository, [change]), []);
-    await clock.advance(2 * DAY_MS);
-    await git(path, "update-ref", "-d", "refs/heads/back");
-    await maintainGit(maintenance);
-    assert.ok(await isThere(path, lost), "reachable until just before");
-    assert.ok(await isThere(path, below), "reachable until just before");
-    await clock.advance(15 * DAY_MS);
-    await maintainGit(maintenance);
-    assert.ok(!await isThere(path, lost));
-    assert.ok(!await isThere(path, below));
-  }));
+for (const isPushed of [false, true]) {
+  Deno.test(`an unreachable object is kept 14 days when a ref named it between two runs, ${isPushed ? "pushed" : "restored"}`, () =>
+    site(async (place) => {
+      const { directory, maintenance, clock, repositories } = place;
+      const owner = someone();
+      const path = await serve(place, owner, "between", await newWorkTree(`${directory}/work`));
+      const below = await looseCommit(path, "replaced");
+      const lost = await looseCommit(path, "replaced and restored", below);
+      await maintainGit(maintenance);
+      await clock.advance(13 * DAY_MS);
+      const repository = { owner: owner.pubkey, identifier: "between" };
+      const [ref, zero] = ["refs/heads/back", "0".repeat(40)];
+      if (isPushed) await git(path, "update-ref", ref, lost);
+      else await repositories.changeRefs(repository, [{ ref, oldOid: zero, newOid: lost }]);
+      await clock.advance(2 * DAY_MS);
+      if (isPushed) await repositories.changeRefs(repository, [{ ref, oldOid: lost, newOid: zero }]);
+      else await git(path, "update-ref", "-d", ref);
+      await maintainGit(maintenance);
+      assert.ok(await isThere(path, lost), "reachable until just before");
+      assert.ok(await isThere(path, below), "reachable until just before");
+      await clock.advance(15 * DAY_MS);
+      await maintainGit(maintenance);
+      assert.ok(!await isThere(path, lost));
+      assert.ok(!await isThere(path, below));
+    }));
+}
 
 Deno.test("a pack whose index a kill prevented gets it: nothing it holds is lost, and maintenance goes on", () =>
   site(async (place) => {
