@@ -52,9 +52,9 @@ export interface Workshop {
 export async function indexPacks(shop: Workshop, { packs, cruft }: RepositoryShape): Promise<void> {
   for (const stem of [...packs, ...cruft]) {
     const file = `${shop.path}/objects/pack/${stem}`;
-    if (await isMissing(`${file}.idx`) && !await isMissing(`${file}.pack`)) {
-      await run(shop, ["index-pack", `${file}.pack`]);
-    }
+    if (!await isMissing(`${file}.idx`) || await isMissing(`${file}.pack`)) continue;
+    // Of what cannot be indexed, packing says why it fails.
+    await runUnchecked(shop, ["index-pack", `${file}.pack`]);
   }
 }
 
@@ -112,14 +112,17 @@ export async function removeCommitGraph({ path }: Workshop): Promise<void> {
   }
 }
 
-async function run({ git, path, signal }: Workshop, args: readonly string[]): Promise<GitResult> {
-  const result = await git.run([`--git-dir=${path}`, ...args], {
+async function run(shop: Workshop, args: readonly string[]): Promise<void> {
+  const result = await runUnchecked(shop, args);
+  if (result.code !== 0) throw new GitFailure(args[0]!, result);
+}
+
+async function runUnchecked({ git, path, signal }: Workshop, args: readonly string[]): Promise<GitResult> {
+  return await git.run([`--git-dir=${path}`, ...args], {
     timeoutMs: STEP_TIMEOUT_MS,
     isBackground: true,
     signal,
   });
-  if (result.code === 0) return result;
-  throw new GitFailure(args[0]!, result);
 }
 
 /** A git command that did not work. */
