@@ -107,7 +107,8 @@ async function lockFiles(path: string): Promise<LockFile[]> {
 }
 
 async function addLock(found: LockFile[], file: string): Promise<void> {
-  if (!file.endsWith(".lock")) return;
+  // git writes the other one under its lock, and never over one that is there.
+  if (!file.endsWith(".lock") && !file.endsWith("/packed-refs.new")) return;
   const entry = await Deno.lstat(file).catch(() => undefined);
   if (entry?.isFile && entry.mtime) found.push({ file, changedAt: entry.mtime.getTime() });
 }

@@ -3,6 +3,7 @@ import { maintainGit } from "../../lib/maintenance/mod.ts";
 import { DOMAIN } from "../support/engine.ts";
 import { git, newWorkTree, tryGit } from "../support/git_client.ts";
 import { announce } from "../support/keys.ts";
+import { letTimePass } from "./object_files.ts";
 import { looseCommit, serve, type Site, site, someone } from "./support.ts";
 
 const DAY_MS = 86_400_000;
@@ -140,4 +141,20 @@ Deno.test("a pack whose index a kill prevented gets it: nothing it holds is lost
     assert.deepEqual(await maintainGit(maintenance), { repacked: 1, pruned: 0, failed: 0, postponed: false });
     const { code, stderr } = await tryGit(path, "fsck", "--full");
     assert.equal(code, 0, stderr);
+  }));
+
+Deno.test("what a killed packing of refs left keeps no ref from being deleted, and maintenance from nothing", () =>
+  site(async (place) => {
+    const { directory, maintenance, repositories } = place;
+    const owner = someone();
+    const repository = { owner: owner.pubkey, identifier: "refs" };
+    const path = await serve(place, owner, "refs", await newWorkTree(`${directory}/work`));
+    const oid = await git(path, "rev-parse", "refs/heads/main");
+    await git(path, "update-ref", "refs/heads/x", oid);
+    await git(path, "pack-refs", "--all");
+    await Deno.writeTextFile(`${path}/packed-refs.new`, "# pack-refs with: peeled");
+    await letTimePass(repositories.cleanAfterCrash(repository), place.clock, 1_000);
+    const change = { ref: "refs/heads/x", oldOid: oid, newOid: "0".repeat(40) };
+    assert.deepEqual(await repositories.changeRefs(repository, [change]), []);
+    assert.equal((await maintainGit(maintenance)).failed, 0);
   }));
