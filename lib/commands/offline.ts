@@ -8,6 +8,7 @@ import { claimDirectories, type CleanUp, instanceName, openStore } from "../stor
 import { KeyedLock, randomHex, systemClock, systemRandom } from "../world/mod.ts";
 import { commandLog } from "./command_log.ts";
 import { dataPaths } from "./data_paths.ts";
+import { foreignOwner } from "./foreign_owner.ts";
 import type { CommandCall } from "./subcommand.ts";
 
 /** The data is in use: `message` names the directory and the pid. */
@@ -44,6 +45,8 @@ async function open(
   if (!paths.database.isRemote && !await isFile(paths.database.location)) {
     throw new Error(`there is no database at ${paths.database.location}`);
   }
+  const foreign = await foreignOwner(paths.git);
+  if (foreign !== undefined) throw new Error(foreign);
   const { statePath } = await claimDirectories(config, cleanUp).catch((error: Error) => {
     throw error.message.includes(" is in use by pid ") ? new DataInUse(error.message) : error;
   });

@@ -1,5 +1,8 @@
 import { join } from "node:path";
 
+/** In a data directory that is or was held. */
+export const LOCK_FILE = ".ngit-grasp.lock";
+
 /** A held data directory. */
 export interface DirectoryLock {
   /** Gives the directory back; the file stays, only its lock counts. */
@@ -11,7 +14,7 @@ export interface DirectoryLock {
  * lock with the process, however it ends. Throws `data directory <path> is in use by pid <n>`.
  */
 export async function lockDataDirectory(path: string, pid: number): Promise<DirectoryLock> {
-  const name = join(path, ".ngit-grasp.lock");
+  const name = join(path, LOCK_FILE);
   const file = await Deno.open(name, { read: true, write: true, create: true });
   try {
     if (!await file.tryLock(true)) {

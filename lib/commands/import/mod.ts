@@ -5,6 +5,7 @@ import { normaliseRelayUrl } from "../../outgoing/mod.ts";
 import { syncSettings } from "../../sync/mod.ts";
 import { systemClock, systemRandom } from "../../world/mod.ts";
 import { commandLog } from "../command_log.ts";
+import { foreignOwner } from "../foreign_owner.ts";
 import { type Progress, showProgress } from "../progress.ts";
 import { type CommandCall, configFor, print, printError } from "../subcommand.ts";
 import { fileSource, type SourceTally, spoolLines } from "./file_source.ts";
@@ -36,6 +37,8 @@ export async function importEvents(call: CommandCall, open: OpenImport): Promise
   const unreadable = source.kind === "file" ? await problemWith(source.path) : undefined;
   if (unreadable !== undefined) return fail(unreadable, 1);
   const dryRun = call.own.has("--dry-run");
+  const foreign = dryRun ? undefined : await foreignOwner(resolve(call.input.cwd, config.gitDataPath));
+  if (foreign !== undefined) return fail(foreign, 1);
   const workPath = await Deno.makeTempDir({ prefix: "ngit-grasp-import-" });
   let engine: ImportEngine | undefined;
   try {
