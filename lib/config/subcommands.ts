@@ -66,7 +66,7 @@ export const SUBCOMMANDS = {
     },
   },
   maintain: {
-    summary: "run a regular job now, `report` on the disk, `compare` with a server",
+    summary: "list the jobs, run one now, `report` on the disk, `compare` with a server",
     words: ["[JOB]"],
     flags: {
       "--with": { value: "URL", help: "For compare: the other server, ws(s):// or http(s)://" },

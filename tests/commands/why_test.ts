@@ -242,6 +242,7 @@ Deno.test("why runs beside the server that has the data, as text, JSON and exit 
     const refused = await runProgram(["why", "-"], { ...data, stdin: JSON.stringify(foreign) });
     strictEqual(refused.code, 1);
     match(refused.stdout, /^the server says: blocked: Announcement must list service/m);
+    match(refused.stdout, / has no repository on disk: once accepted it waits for its git data$/m);
     await publish(stage.relay, announce(newSigner(), "y", { domain: stage.server.domain }), "purgatory:");
     deepStrictEqual([(await run()).code, (await run(id, "--format=xml")).code], [2, 2]);
     const absent = await run("no-such-file");

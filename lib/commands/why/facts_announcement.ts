@@ -45,7 +45,7 @@ export async function announcementFacts(data: DataBeside, event: NostrEvent): Pr
     const read = await refsOf(data, repository);
     findings.push(read.ok ? branchesFinding(repository, read.refs) : read.finding);
   } else {
-    const text = `${nameOf(repository)} has no repository on disk: the announcement waits for its git data`;
+    const text = `${nameOf(repository)} has no repository on disk: once accepted it waits for its git data`;
     findings.push({ status: "no", topic: "git data", text });
   }
   const [state] = candidateStates(view, owner);
