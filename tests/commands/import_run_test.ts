@@ -73,3 +73,16 @@ Deno.test("a wrong path leaves nothing behind: no database of an import, no half
     assert.deepEqual([exported.code, exported.stderr.includes("there is no database at")], [1, true]);
     assert.deepEqual(await Array.fromAsync(Deno.readDir(dataPath)), []);
   }));
+
+Deno.test("a file without any event among its lines is no success of an import; one bad line among events is told", () =>
+  withTempDirectory(async (directory) => {
+    await Deno.writeTextFile(`${directory}/page.html`, "<html>\n</html>\n");
+    const page = await runProgram(["import", "--from", "page.html"], { dataPath: directory });
+    assert.equal(page.code, 1);
+    assert.match(page.stdout, /^ {2}line 1: not JSON$/m);
+    assert.match(page.stderr, /^error: there is no event among what was read$/m);
+    const mixed = `${JSON.stringify(event({ kind: 1 }))}\n</html>\n`;
+    const some = await runProgram(["import", "--from", "-"], { dataPath: directory, stdin: mixed });
+    assert.equal(some.code, 0);
+    assert.match(some.stdout, /^read +1 events, 0 repeated, 1 bad$/m);
+  }));

@@ -55,7 +55,12 @@ export async function importEvents(call: CommandCall, open: OpenImport): Promise
     const progress = showProgress();
     const report = await importWith({ engine, call, config, source, progress, dryRun, workPath });
     print(call.own.get("--format") === "json" ? JSON.stringify(report) : textOf(report));
-    return report.failed > 0 || report.source.incomplete !== undefined ? 1 : 0;
+    const { source: { read, repeated, bad, incomplete }, resumedAfter, failed } = report;
+    // A file of something else is no success.
+    if (read + repeated + resumedAfter === 0 && bad > 0) {
+      return fail("there is no event among what was read", 1);
+    }
+    return failed > 0 || incomplete !== undefined ? 1 : 0;
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error), 1);
   } finally {
