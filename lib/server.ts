@@ -108,6 +108,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const listener = bind(config.bindAddress, clock);
   let deadline = 0;
   const closeListener = () => listener.close(Math.max(1_000, deadline - clock.now()));
+  cleanUp.push(closeListener);
   const operatorListener = config.metricsBindAddress && bind(config.metricsBindAddress, clock);
   const closeListeners = async () => {
     await Promise.all([closeListener(), operatorListener?.close(1_000)]);
