@@ -1,5 +1,5 @@
-import { type Packet, PktBuffer } from "./pkt_line.ts";
-import { latin1 } from "./ref_view.ts";
+import type { Packet } from "./pkt_line.ts";
+import { lineIn, RequestPackets, type RequestStage } from "./request_packets.ts";
 
 /** A request for a pack, as far as its answer depends on it. */
 export interface FetchRequest {
@@ -29,13 +29,12 @@ const FIRST_WANT = /^(want [0-9a-f]{40}) (.*)$/;
  */
 class FetchRequestReader {
   readonly #version: 0 | 2;
-  readonly #packets = new PktBuffer();
+  readonly #packets = new RequestPackets(MAX_REQUEST_BYTES, (packet) => this.#take(packet));
   readonly #lines: string[] = [];
   readonly #wants: string[] = [];
-  #part: "capabilities" | "arguments" | "negotiation" | "end" | "other";
+  #part: "capabilities" | "arguments" | "negotiation";
   #isClone = true;
   #isDone = false;
-  #size = 0;
 
   constructor(version: 0 | 2) {
     this.#version = version;
@@ -43,81 +42,65 @@ class FetchRequestReader {
   }
 
   get isOther(): boolean {
-    return this.#part === "other";
-  }
-
-  get #isAtEnd(): boolean {
-    return this.#part === "end";
+    return this.#packets.isOther;
   }
 
   push(chunk: Uint8Array): void {
-    if (this.isOther || chunk.length === 0) return;
-    this.#size += chunk.length;
-    if (this.#part === "end" || this.#size > MAX_REQUEST_BYTES) {
-      this.#part = "other";
-      return;
-    }
     this.#packets.push(chunk);
-    while (!this.isOther) {
-      const packet = this.#packets.next();
-      if (packet === undefined) return;
-      if (packet === "malformed" || this.#isAtEnd) this.#part = "other";
-      else if (packet.kind === "data") this.#take(latin1(packet.payload).replace(/\n$/, ""));
-      else this.#section(packet);
-    }
   }
 
   /** The request, once the whole body has been taken. */
   get request(): FetchRequest | undefined {
     // Version 2 may send a pack as soon as it knows what the client has; before, only `done` brings one.
     const bringsPack = this.#isDone || (this.#version === 2 && !this.#isClone);
-    const isWhole = this.#part === "end" && this.#packets.takeRest().length === 0;
-    if (!isWhole || !bringsPack || this.#wants.length === 0) return undefined;
+    if (!this.#packets.isWhole || !bringsPack || this.#wants.length === 0) return undefined;
     return { wants: this.#wants, isClone: this.#isClone, lines: this.#lines };
   }
 
-  #section(packet: Packet): void {
+  #take(packet: Packet): RequestStage {
+    if (packet.kind !== "data") return this.#section(packet);
+    const line = lineIn(packet);
+    if (line === SECTION || line.includes("\0")) return "other";
+    return this.#part === "capabilities" ? this.#takeCapability(line) : this.#takeArgument(line);
+  }
+
+  #section(packet: Packet): RequestStage {
     this.#lines.push(SECTION);
     const isFlush = packet.kind === "flush";
     const isDelimiter = packet.kind === "special" && packet.length === 1;
-    if (this.#part === "capabilities" && isDelimiter && this.#lines[0] === "command=fetch") {
+    if (this.#part === "capabilities") {
+      if (!isDelimiter || this.#lines[0] !== "command=fetch") return "other";
       this.#part = "arguments";
-    } else if (this.#version === 2 && this.#part === "arguments" && isFlush) this.#part = "end";
-    else if (this.#version === 0 && this.#part === "arguments" && isFlush) this.#part = "negotiation";
-    else if (!(this.#version === 0 && this.#part === "negotiation" && isFlush)) this.#part = "other";
-  }
-
-  #take(line: string): void {
-    if (line === SECTION || line.includes("\0")) this.#part = "other";
-    else if (this.#part === "capabilities") this.#takeCapability(line);
-    else this.#takeArgument(line);
-  }
-
-  #takeCapability(line: string): void {
-    if (!PERSONAL.test(line)) this.#lines.push(line);
-  }
-
-  #takeArgument(raw: string): void {
-    const line = this.#version === 0 && this.#wants.length === 0 ? this.#withoutCapabilities(raw) : raw;
-    const want = WANT.exec(line)?.[1];
-    if (want !== undefined) this.#wants.push(want);
-    else if (line.startsWith("want")) this.#part = "other"; // by name, or malformed
-    if (line.startsWith("have ") || line.startsWith("shallow ")) this.#isClone = false;
-    if (line === "done") {
-      this.#isDone = true;
-      if (this.#version === 0) this.#part = "end";
+      return "open";
     }
-    this.#lines.push(line);
+    if (!isFlush) return "other";
+    if (this.#version === 2) return "whole";
+    this.#part = "negotiation";
+    return "open";
   }
 
-  /** The first want of versions 0 and 1; without a side-band nothing tells where a pack ends. */
-  #withoutCapabilities(line: string): string {
+  #takeCapability(line: string): RequestStage {
+    if (!PERSONAL.test(line)) this.#lines.push(line);
+    return "open";
+  }
+
+  #takeArgument(raw: string): RequestStage {
+    const line = this.#version === 0 && this.#wants.length === 0 ? this.#withoutCapabilities(raw) : raw;
+    const want = line && WANT.exec(line)?.[1];
+    if (line === undefined || (!want && line.startsWith("want"))) return "other"; // by name, or malformed
+    if (want) this.#wants.push(want);
+    if (line.startsWith("have ") || line.startsWith("shallow ")) this.#isClone = false;
+    this.#lines.push(line);
+    if (line !== "done") return "open";
+    this.#isDone = true;
+    return this.#version === 0 ? "whole" : "open";
+  }
+
+  /** The first want of versions 0 and 1; undefined without a side-band: nothing tells where a pack ends then. */
+  #withoutCapabilities(line: string): string | undefined {
     const [, want, text] = FIRST_WANT.exec(line) ?? [];
     const capabilities = (text ?? "").split(" ").filter((word) => word !== "" && !PERSONAL.test(word));
-    if (want === undefined || !capabilities.some((word) => word.startsWith("side-band"))) {
-      this.#part = "other";
-      return line;
-    }
+    if (!capabilities.some((word) => word.startsWith("side-band"))) return undefined;
     this.#lines.push(capabilities.join(" "));
     return want;
   }

@@ -1,6 +1,7 @@
-import { encodePkt, flushPkt, joinBytes, PktBuffer } from "./pkt_line.ts";
+import { encodePkt, flushPkt, joinBytes, type Packet } from "./pkt_line.ts";
 import { PktWriter } from "./pkt_writer.ts";
-import { latin1, type RefForm, type RefView } from "./ref_view.ts";
+import type { RefForm, RefView } from "./ref_view.ts";
+import { lineIn, RequestPackets, type RequestStage } from "./request_packets.ts";
 
 /** An `ls-refs` request of protocol v2. Prefixes have one character per byte; none means all refs. */
 export interface LsRefsRequest {
@@ -27,47 +28,37 @@ const MAX_REQUEST_BYTES = 64 << 10;
  * comes is {@link isOther}: git answers it, and knows best how to refuse it.
  */
 export class LsRefsReader {
-  readonly #packets = new PktBuffer();
+  readonly #packets = new RequestPackets(MAX_REQUEST_BYTES, (packet) => this.#take(packet));
   readonly #prefixes: string[] = [];
   readonly #options = { peel: false, symrefs: false, unborn: false };
-  #part: "capabilities" | "arguments" | "end" | "other" = "capabilities";
+  #part: "capabilities" | "arguments" = "capabilities";
   #hasCommand = false;
-  #size = 0;
 
   /** Takes the next bytes of the body. */
   push(chunk: Uint8Array): void {
-    if (this.isOther || chunk.length === 0) return;
-    this.#size += chunk.length;
-    if (this.#part === "end" || this.#size > MAX_REQUEST_BYTES) {
-      this.#part = "other";
-      return;
-    }
     this.#packets.push(chunk);
-    while (!this.isOther) {
-      const packet = this.#packets.next();
-      if (packet === undefined) return;
-      if (this.#part === "end" || packet === "malformed") this.#part = "other";
-      else if (packet.kind === "data") this.#take(withoutNewline(latin1(packet.payload)));
-      else if (packet.kind === "flush") this.#part = this.#hasCommand ? "end" : "other";
-      else if (packet.length === 1 && this.#part === "capabilities") this.#part = "arguments";
-      else this.#part = "other";
-    }
   }
 
   /** True as soon as the request is not one to be answered from a view. */
   get isOther(): boolean {
-    return this.#part === "other";
+    return this.#packets.isOther;
   }
 
   /** The request, once the whole body has been taken; undefined when it was cut or is another. */
   get request(): LsRefsRequest | undefined {
-    const isWhole = this.#part === "end" && this.#packets.takeRest().length === 0;
-    return isWhole ? { ...this.#options, prefixes: this.#prefixes } : undefined;
+    return this.#packets.isWhole ? { ...this.#options, prefixes: this.#prefixes } : undefined;
   }
 
-  #take(line: string): void {
-    const isKnown = this.#part === "capabilities" ? this.#takeCapability(line) : this.#takeArgument(line);
-    if (!isKnown) this.#part = "other";
+  #take(packet: Packet): RequestStage {
+    if (packet.kind === "flush") return this.#hasCommand ? "whole" : "other";
+    const isCapability = this.#part === "capabilities";
+    if (packet.kind === "special") {
+      this.#part = "arguments";
+      return packet.length === 1 && isCapability ? "open" : "other";
+    }
+    const line = lineIn(packet);
+    const isKnown = isCapability ? this.#takeCapability(line) : this.#takeArgument(line);
+    return isKnown ? "open" : "other";
   }
 
   #takeCapability(line: string): boolean {
@@ -89,10 +80,6 @@ export class LsRefsReader {
 }
 
 const PREFIX = "ref-prefix ";
-
-function withoutNewline(line: string): string {
-  return line.endsWith("\n") ? line.slice(0, -1) : line;
-}
 
 /** What came of {@link readLsRefs}: always all bytes taken from the body. */
 export interface LsRefsRead {
