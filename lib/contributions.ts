@@ -2,15 +2,7 @@ import type { LiveConfig } from "./config/mod.ts";
 import type { ContributionService, GitHttp, PushGate, Repositories } from "./git/mod.ts";
 import { addressKey } from "./observe/mod.ts";
 import type { CurationRules } from "./policy/mod.ts";
-import {
-  ContributionGate,
-  type ContributionRules,
-  ContributionUsage,
-  IdleContributions,
-  PushRate,
-  type ReleaseParts,
-  startContributions,
-} from "./purgatory/mod.ts";
+import { ContributionGate, PushRate, type ReleaseParts, startContributions } from "./purgatory/mod.ts";
 import type { KeyedLock } from "./world/mod.ts";
 
 /** What contributors' repositories are made of. */
@@ -30,27 +22,6 @@ export interface ContributionParts {
   readonly service: ContributionService;
   /** Recovers what a stop left behind; before requests are accepted. */
   start(gitHttp: GitHttp): Promise<void>;
-}
-
-/** How contributors' repositories are offered; undefined when the operator does not. */
-export function contributionRules(
-  live: LiveConfig,
-  rules: CurationRules,
-  repositories: Repositories,
-): ContributionRules | undefined {
-  if (!live.view.grasp06Enable) return undefined;
-  const caps = live.derive((config) => ({
-    maxTotalBytes: config.grasp06MaxTotalBytes,
-    maxBytesPerSubmitter: config.grasp06MaxBytesPerSubmitter,
-  }));
-  return {
-    domain: rules.domain,
-    get unclaimedMs() {
-      return live.view.grasp06UnclaimedTtlSecs * 1000;
-    },
-    idle: new IdleContributions(),
-    usage: new ContributionUsage(caps, (repository) => repositories.bytes(repository)),
-  };
 }
 
 /** Wires what serves contributors' repositories; undefined when they are not offered. */

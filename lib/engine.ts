@@ -1,10 +1,9 @@
 import { type Config, LiveConfig } from "./config/mod.ts";
-import { contributionRules } from "./contributions.ts";
 import type { GitData, Repositories } from "./git/mod.ts";
 import { Intake, type IntakeParts, type RefusedLifetimes } from "./intake/mod.ts";
 import type { Logger, Metrics } from "./observe/mod.ts";
 import { type CurationRules, curationRules } from "./policy/mod.ts";
-import { Pins, type ReleaseParts } from "./purgatory/mod.ts";
+import { contributionRules, Pins, type ReleaseParts } from "./purgatory/mod.ts";
 import type { Store } from "./store/mod.ts";
 import { type Clock, KeyedLock } from "./world/mod.ts";
 
@@ -37,7 +36,7 @@ export function createEngine(input: EngineInput): Engine {
   const config = live.view;
   const rules = live.derive(curationRules);
   const locks = new KeyedLock();
-  const offered = contributionRules(live, rules, repositories);
+  const offered = contributionRules(live, rules.domain, (repository) => repositories.bytes(repository));
   const parts: ReleaseParts = {
     store,
     repositories: input.gitData ?? repositories,

@@ -1,9 +1,9 @@
-import type { Config } from "../config/mod.ts";
+import { type Config, LiveConfig } from "../config/mod.ts";
 import { createGit, Repositories } from "../git/mod.ts";
 import { type MaintenanceParts, roomOf } from "../maintenance/mod.ts";
 import { noMetrics } from "../observe/mod.ts";
 import { curationRules } from "../policy/mod.ts";
-import { ContributionUsage, IdleContributions, Pins } from "../purgatory/mod.ts";
+import { contributionRules, Pins } from "../purgatory/mod.ts";
 import { claimDirectories, type CleanUp, instanceName, openStore } from "../store/mod.ts";
 import { KeyedLock, randomHex, systemClock, systemRandom } from "../world/mod.ts";
 import { commandLog } from "./command_log.ts";
@@ -83,8 +83,9 @@ async function open(
   });
   cleanUp.push(() => repositories.settled());
   const rules = curationRules(config);
-  const usage = new ContributionUsage(
-    { maxTotalBytes: 0, maxBytesPerSubmitter: 0 },
+  const contributions = contributionRules(
+    new LiveConfig(config),
+    rules.domain,
     (repository) => repositories.bytes(repository),
   );
   return {
@@ -97,14 +98,7 @@ async function open(
     clock: systemClock,
     notify: () => {},
     counters: noMetrics().purgatory,
-    ...(config.grasp06Enable && {
-      contributions: {
-        domain: rules.domain,
-        unclaimedMs: config.grasp06UnclaimedTtlSecs * 1000,
-        idle: new IdleContributions(),
-        usage,
-      },
-    }),
+    ...(contributions && { contributions }),
     log,
     pace: "brisk",
     room: () => roomOf(paths.git, config.minFreeDiskMb),

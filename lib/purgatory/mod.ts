@@ -21,6 +21,7 @@ export {
   type ContributionLimits,
   type ContributionSurroundings,
 } from "./contribution_gate.ts";
+export { contributionRules } from "./contribution_rules.ts";
 export { type ContributionCaps, ContributionUsage } from "./contribution_usage.ts";
 export { clearContribution, contributionRef, contributionsOf } from "./contributions.ts";
 export { gates } from "./gates.ts";

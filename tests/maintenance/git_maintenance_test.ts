@@ -151,27 +151,6 @@ Deno.test("what cannot be marked as wanted is not given an age", () =>
     assert.deepEqual(names.filter((name) => name.endsWith(".mtimes")), []);
   }));
 
-Deno.test("an unreachable object that a ref named in between is kept 14 days from then", () =>
-  site(async (place) => {
-    const { directory, maintenance, clock } = place;
-    const path = await serve(place, someone(), "back", await newWorkTree(`${directory}/work`));
-    const lost = await looseCommit(path, "replaced, restored and replaced again");
-    await maintainGit(maintenance);
-    await clock.advance(13 * DAY_MS);
-    await git(path, "update-ref", "refs/heads/back", lost);
-    await maintainGit(maintenance);
-    await clock.advance(2 * DAY_MS);
-    await git(path, "update-ref", "-d", "refs/heads/back");
-    await maintainGit(maintenance);
-    assert.equal(await git(path, "cat-file", "-t", lost), "commit");
-    await clock.advance(15 * DAY_MS);
-    await git(path, "update-ref", "refs/heads/other", await looseCommit(path, "something else"));
-    await maintainGit(maintenance);
-    await clock.advance(15 * DAY_MS);
-    assert.equal((await maintainGit(maintenance)).pruned, 1);
-    assert.notEqual((await tryGit(path, "cat-file", "-e", lost)).code, 0);
-  }));
-
 Deno.test("a repository that would fill the disk is left as it is", () =>
   site(async (place) => {
     const { directory, maintenance } = place;

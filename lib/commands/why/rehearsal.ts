@@ -1,8 +1,9 @@
+import { LiveConfig } from "../../config/mod.ts";
 import { untouched } from "../../git/mod.ts";
 import { type AdmitAnswer, Intake } from "../../intake/mod.ts";
 import { addressIdentifier, compareNewestFirst, createVerifier, KIND, kindClass } from "../../nostr/mod.ts";
 import { noMetrics } from "../../observe/mod.ts";
-import { ContributionUsage, IdleContributions, Pins } from "../../purgatory/mod.ts";
+import { contributionRules, Pins } from "../../purgatory/mod.ts";
 import type { Changes, EventInsert, InsertVerdict, Store } from "../../store/mod.ts";
 import { KeyedLock } from "../../world/mod.ts";
 import type { DataBeside } from "../beside.ts";
@@ -23,6 +24,7 @@ export async function rehearse(data: DataBeside, value: unknown): Promise<Rehear
   const { config, rules, clock } = data;
   const changes: Changes[] = [];
   const counters = noMetrics();
+  const contributions = contributionRules(new LiveConfig(config), rules.domain, () => Promise.resolve(0));
   const verifier = createVerifier({ workers: 0, log: commandLog("error") });
   const intake = new Intake({
     store: rehearsalStore(data.store, changes),
@@ -31,14 +33,7 @@ export async function rehearse(data: DataBeside, value: unknown): Promise<Rehear
     clock,
     notify: () => {},
     counters: counters.purgatory,
-    ...(config.grasp06Enable && {
-      contributions: {
-        domain: rules.domain,
-        unclaimedMs: config.grasp06UnclaimedTtlSecs * 1000,
-        idle: new IdleContributions(),
-        usage: new ContributionUsage({ maxTotalBytes: 0, maxBytesPerSubmitter: 0 }, () => Promise.resolve(0)),
-      },
-    }),
+    ...(contributions && { contributions }),
     log: commandLog("error"),
     locks: new KeyedLock(),
     rules,
