@@ -80,11 +80,11 @@ export async function offer(
   const commands = [{ ref, oldOid: old ?? "0".repeat(40), newOid: commit }];
   const done = world.repositories.use(repository);
   try {
-    const decision = await world.contributions.authorise(repository, commands);
+    const decision = await world.contributions!.authorise(repository, commands);
     if (!decision.ok) return decision.reasons.get(ref)!;
     await git(work, "push", "-q", "--force", world.repositories.path(repository), `${commit}:${ref}`);
     await between();
-    await world.contributions.settle(decision.grant, commands);
+    await world.contributions!.settle(decision.grant, commands);
     return "";
   } finally {
     done();

@@ -60,7 +60,7 @@ Deno.test("X-33 while somebody reads or pushes, clean-up leaves the directory; l
     strictEqual(await refOf(world, place, ID), undefined);
     ok(await world.repositories.exists(place));
     reader();
-    await world.contributions.released(place);
+    await world.contributions!.released(place);
     ok(!await world.repositories.exists(place));
 
     const pr = propose(signer, "1".repeat(40));
@@ -132,7 +132,7 @@ Deno.test("X-30 commits that arrived just before a crash are served at start, an
     match((await world.submit(pr)).message, /^purgatory:/);
     const place = placeOf(signer);
     const commands = [{ ref: `refs/nostr/${pr.id}`, oldOid: "0".repeat(40), newOid: commit }];
-    ok((await world.contributions.authorise(place, commands)).ok);
+    ok((await world.contributions!.authorise(place, commands)).ok);
     await git(work, "push", "-q", world.repositories.path(place), `${commit}:refs/nostr/${pr.id}`);
   }, async (world) => {
     ok(await world.isServed(pr!.id));

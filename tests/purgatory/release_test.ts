@@ -1,5 +1,4 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import type { ListEntry } from "../../lib/policy/mod.ts";
 import { release } from "../../lib/purgatory/mod.ts";
 import { announce, declare, newSigner } from "../support/keys.ts";
 import { DOMAIN, type Engine, engine, engineIn } from "../support/engine.ts";
@@ -34,25 +33,26 @@ Deno.test("P-63 releasing twice notifies nobody and changes no ref the second ti
 
 Deno.test("R-44 R-45 C-42 what waits is not served once a reloaded list refuses it, whoever brings its git data", async () => {
   for (const list of ["repository", "author"]) {
-    const rules = { repositoryBlacklist: [] as ListEntry[], eventBlacklist: new Set<string>() };
     await engine(async (world) => {
       const owner = newSigner();
       const work = await newWorkTree(`${world.directory}/work`);
       const announcement = announce(owner, "repo", { domain: DOMAIN });
       const state = declare(owner, "repo", await refsOf(work), { head: "refs/heads/main" });
       for (const event of [announcement, state]) await world.submit(event);
-      if (list === "repository") rules.repositoryBlacklist.push({ kind: "identifier", identifier: "repo" });
-      else rules.eventBlacklist.add(owner.pubkey);
+      await world.reload(
+        list === "repository"
+          ? { repositoryBlacklist: [{ kind: "identifier", identifier: "repo" }] }
+          : { eventBlacklist: new Set([owner.pubkey]) },
+      );
       const path = world.repositories.path({ owner: owner.pubkey, identifier: "repo" });
       await git(work, "push", "-q", path, `main:refs/heads/main`);
       const request = { identifier: "repo", receivedBy: owner.pubkey };
       await release(world.parts, request);
       for (const event of [announcement, state]) ok(!await world.isServed(event.id), list);
-      rules.repositoryBlacklist.length = 0;
-      rules.eventBlacklist.clear();
+      await world.reload({});
       await release(world.parts, request);
       for (const event of [announcement, state]) ok(await world.isServed(event.id), list);
-    }, rules);
+    });
   }
 });
 

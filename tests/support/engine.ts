@@ -1,15 +1,13 @@
-import { INTAKE_LIMITS } from "./intake_limits.ts";
+import { LiveConfig } from "../../lib/config/mod.ts";
+import { createEngine } from "../../lib/engine.ts";
 import { createGit, Repositories } from "../../lib/git/mod.ts";
-import { type AdmitAnswer, Intake, noRejectedMetrics, type Want } from "../../lib/intake/mod.ts";
+import type { AdmitAnswer, Intake, Want } from "../../lib/intake/mod.ts";
 import { createVerifier, type NostrEvent } from "../../lib/nostr/mod.ts";
-import { createMetrics, type Metrics } from "../../lib/observe/mod.ts";
+import { createMetrics, type Metrics, noMetrics } from "../../lib/observe/mod.ts";
 import type { CurationRules } from "../../lib/policy/mod.ts";
 import {
   applyBlacklists,
   ContributionGate,
-  ContributionUsage,
-  IdleContributions,
-  Pins,
   PushRate,
   type ReleaseParts,
   startContributions,
@@ -19,13 +17,15 @@ import {
 } from "../../lib/purgatory/mod.ts";
 import { openStore, type Store } from "../../lib/store/mod.ts";
 import { KeyedLock, systemClock, systemRandom } from "../../lib/world/mod.ts";
-import { DOMAIN, OPEN } from "../policy/support.ts";
+import { DOMAIN } from "../policy/support.ts";
+import { engineConfig, type EngineOptions } from "./engine_config.ts";
 import { git, refsOf } from "./git_client.ts";
 import { silentLog } from "./silent_log.ts";
 import { withTempDirectory } from "./temp.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 export { DOMAIN };
+export type { EngineOptions };
 /** How long the engine holds retired repositories. */
 export const RETENTION_MS = 90 * 86_400_000;
 
@@ -37,12 +37,14 @@ export interface Engine {
   readonly repositories: Repositories;
   readonly intake: Intake;
   readonly gate: StatePushGate;
-  /** Pushes below `/prs/`. */
-  readonly contributions: ContributionGate;
+  /** Pushes below `/prs/`, when they are offered. */
+  readonly contributions: ContributionGate | undefined;
   readonly sweep: Sweep;
   readonly parts: ReleaseParts;
   readonly locks: KeyedLock;
   readonly rules: CurationRules;
+  /** Replaces the rules as a reloaded configuration does; those not named are the usual ones. */
+  reload(rules: Partial<CurationRules>): Promise<void>;
   /** Metrics of purgatory; nothing else reports to them. */
   readonly metrics: Metrics;
   /** Every event subscribers were told about, in order. */
@@ -58,18 +60,6 @@ export interface Engine {
   isServed(id: string): Promise<boolean>;
   /** Pushes refs of a work tree as a client would; the reason when refused, "" when accepted. */
   push(work: string, owner: string, identifier: string, refs: readonly string[]): Promise<string>;
-}
-
-/** What an engine does beyond hosting. */
-export interface EngineOptions {
-  /** What becomes of deletion requests; obeyed when not given. */
-  readonly deletions?: "ignored" | "restricted";
-  /** Offer contributors' repositories (GRASP-06), with these limits. */
-  readonly contributions?: {
-    readonly unclaimedMs?: number;
-    readonly maxTotalBytes?: number;
-    readonly maxBytesPerSubmitter?: number;
-  };
 }
 
 /** Runs `play` with a fresh engine; everything is closed and removed afterwards. */
@@ -114,21 +104,7 @@ export async function engineIn(
       clock,
       log: silentLog,
     });
-    const notified: NostrEvent[] = [];
-    const wants: Want[] = [];
-    const handedOver: NostrEvent[] = [];
-    const locks = new KeyedLock();
-    const curation: CurationRules = { ...OPEN, ...rules };
-    const usage = new ContributionUsage({
-      maxTotalBytes: options.contributions?.maxTotalBytes ?? 0,
-      maxBytesPerSubmitter: options.contributions?.maxBytesPerSubmitter ?? 0,
-    }, (repository) => repositories.bytes(repository));
-    const offered = {
-      usage,
-      domain: curation.domain,
-      unclaimedMs: options.contributions?.unclaimedMs ?? 1_200_000,
-      idle: new IdleContributions(),
-    };
+    const live = new LiveConfig(await engineConfig(rules, options));
     const metrics = createMetrics({
       version: "0",
       commit: "unknown",
@@ -141,45 +117,33 @@ export async function engineIn(
       waitingCounts: () => store.waitingCounts(),
       waitingAges: () => store.waitingAges(),
     });
-    const parts: ReleaseParts = {
-      ...(options.contributions && { contributions: offered }),
+    const notified: NostrEvent[] = [];
+    const wants: Want[] = [];
+    const handedOver: NostrEvent[] = [];
+    const { parts, locks, intake, rules: curation } = createEngine({
+      live,
       store,
       repositories,
-      pins: new Pins(),
+      verifier,
       clock,
       notify: (event) => notified.push(event),
-      rules: curation,
-      counters: metrics.purgatory,
-      log: silentLog,
-    };
-    const intake: Intake = new Intake({
-      ...parts,
-      locks,
-      verifier,
-      rules: curation,
-      limits: {
-        ...INTAKE_LIMITS,
-        ignoreDeletionRequests: options.deletions === "ignored",
-        restrictDeletionRequests: options.deletions === "restricted",
-      },
-      intakeCounters: { received() {}, held() {}, rejected() {} },
-      rejectedCounters: noRejectedMetrics,
-      refusedLifetimes: { hotMs: 120_000, coldMs: 7 * 86_400_000 },
+      metrics: { ...noMetrics(), purgatory: metrics.purgatory },
       wanted: (want) => wants.push(want),
       handOver: (event) => handedOver.push(event),
+      log: silentLog,
     });
-    const gate = new StatePushGate(parts, locks, {
-      rules: curation,
-      hasSpace: () => Promise.resolve(true),
-    });
-    const contributions = new ContributionGate({ ...parts, contributions: offered }, locks, {
+    const hasSpace = () => Promise.resolve(true);
+    const gate = new StatePushGate(parts, locks, { rules: curation, hasSpace });
+    const { contributions } = parts;
+    const withContributions = contributions && { ...parts, contributions };
+    const contributionGate = withContributions && new ContributionGate(withContributions, locks, {
       rules: curation,
       limits: { maxRefsPerPush: 16, maxPushBytes: 0 },
       rate: new PushRate(() => 1_000, clock),
-      hasSpace: () => Promise.resolve(true),
+      hasSpace,
     });
     const self: Engine = {
-      contributions,
+      contributions: contributionGate,
       directory,
       clock,
       store,
@@ -191,6 +155,7 @@ export async function engineIn(
       locks,
       rules: curation,
       metrics,
+      reload: async (changes) => live.replace(await engineConfig(changes, options)),
       notified,
       wants,
       handedOver,
@@ -204,9 +169,7 @@ export async function engineIn(
       { ...parts, listContributions: () => repositories.contributions() },
       locks,
     );
-    if (options.contributions) {
-      await startContributions({ ...parts, contributions: offered }, locks, repositories);
-    }
+    if (withContributions) await startContributions(withContributions, locks, repositories);
     try {
       await play(self);
     } finally {
