@@ -1,11 +1,16 @@
+import { deepStrictEqual } from "node:assert/strict";
 import { ZERO_OID } from "../../lib/nostr/mod.ts";
 import type { Dice } from "../fuzz/dice.ts";
+import { refsOf, tryGit } from "../support/git_client.ts";
 import type { RelayClient } from "../support/relay_client.ts";
 import type { ServerProcess } from "../support/server_process.ts";
 import { stockGit, type WireClient } from "../support/wire_client.ts";
 import { libgit2 } from "../support/wire_libgit2.ts";
 import { type Action, type EventAction, Project, type SentState } from "./ledger.ts";
 import { duringPush, isFinished, type Names, nextAction, oidsOf } from "./plan.ts";
+
+/** In how many of a hundred cases an answer is followed by clones. */
+const CLONES_PERCENT = 20;
 
 /** One life of the server, from ready to killed. */
 export interface Life {
@@ -18,6 +23,8 @@ export interface Life {
 export interface Setting extends Names {
   /** The repository everybody pushes from. */
   readonly source: string;
+  /** A directory below which clones may be made. */
+  readonly clones: string;
 }
 
 /** A user who makes one repository after another, and repeats what was not answered. */
@@ -52,6 +59,7 @@ export class Client {
       }
       project.pending = undefined;
       this.answers++;
+      if (this.#dice.chance(CLONES_PERCENT)) await this.#clone(project, life);
     }
   }
 
@@ -79,6 +87,23 @@ export class Client {
     ]);
     const reasons = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
     if (reasons.length > 0) throw reasons.find((reason) => reason instanceof BrokenPromise) ?? reasons[0];
+  }
+
+  /** Whoever clones gets the refs of the served state, whole, unless the server is killed meanwhile. */
+  async #clone({ owner, identifier, states }: Project, life: Life): Promise<void> {
+    const state = states.at(-1);
+    if (state?.promised !== "served") return;
+    const { clones, commits } = this.#setting;
+    const target = `${clones}/${identifier}`;
+    // The second one is what a kept pack answers.
+    for (let rest = 1 + this.#dice.below(2); rest > 0; rest--) {
+      const url = life.server.cloneUrl(owner.npub, identifier);
+      const { code, stderr } = await tryGit(".", "clone", "-q", "--bare", url, target);
+      if (code !== 0 && life.killed) return;
+      if (code !== 0) throw new BrokenPromise(`a clone of ${identifier} of ${owner.npub} fails: ${stderr}`);
+      deepStrictEqual(await refsOf(target), oidsOf(state.refs, commits));
+      await Deno.remove(target, { recursive: true });
+    }
   }
 
   /** Pushes what differs from the listing, as ngit and git do. */

@@ -15,6 +15,8 @@ const MAX_LIFE_MS = 700;
 export interface CrashOptions {
   readonly seed: number;
   readonly kills: number;
+  /** False for a server that keeps no packs for later clones. */
+  readonly packCache: boolean;
   /** Called after every restart that was found in order. */
   readonly progress?: (kill: number, answers: number, repositories: number) => void;
 }
@@ -23,21 +25,23 @@ export interface CrashOptions {
  * Kills a server at random moments of a mixed workload, restarts it on the same data and compares it
  * with everything it acknowledged. Throws at the first broken promise. Returns the answers received.
  */
-export function crash({ seed, kills, progress }: CrashOptions): Promise<number> {
+export function crash({ seed, kills, packCache, progress }: CrashOptions): Promise<number> {
   return withTempDirectory(async (directory) => {
     const dice = new Dice(seed);
     const dataPath = `${directory}/data`;
     const source = `${directory}/source.git`;
     const commits = await makeSource(source);
-    let server = await ServerProcess.start({ dataPath });
+    const env = { ...(!packCache && { NGIT_PACK_CACHE_MB: "0" }) };
+    let server = await ServerProcess.start({ dataPath, env });
     const { port, domain } = server;
+    const setting = { domain, commits, source, clones: `${directory}/clones` };
     const clients = Array.from(
       { length: CLIENTS },
-      (_, index) => new Client(`client${index}`, new Dice(dice.below(2 ** 31)), { domain, commits, source }),
+      (_, index) => new Client(`client${index}`, new Dice(dice.below(2 ** 31)), setting),
     );
     try {
       for (let kill = 0; kill <= kills; kill++) {
-        if (kill > 0) server = await ServerProcess.start({ dataPath, port });
+        if (kill > 0) server = await ServerProcess.start({ dataPath, env, port });
         await verifyAll(server, clients, { dataPath, commits, everything: kill === kills });
         if (kill > 0) progress?.(kill, ...totals(clients));
         if (kill < kills) await oneLife(server, clients, dice);

@@ -3,14 +3,7 @@ import { git, tryGit } from "../support/git_client.ts";
 import { RelayClient } from "../support/relay_client.ts";
 import { ServerProcess } from "../support/server_process.ts";
 import { eventually, withTempDirectory } from "../support/temp.ts";
-import { type Hosted, hosted } from "./support.ts";
-
-/** How many requests for packs were answered `result`. */
-async function answered({ httpUrl }: ServerProcess, result: string): Promise<number> {
-  const text = await (await fetch(`${httpUrl}/metrics`)).text();
-  const line = new RegExp(`^ngit_git_pack_cache_requests_total\\{result="${result}"\\} (\\d+)$`, "m");
-  return Number(line.exec(text)?.[1] ?? 0);
-}
+import { type Hosted, hosted, packRequests } from "./support.ts";
 
 for (const [label, size] of [["with", "64"], ["without", "0"]] as const) {
   Deno.test(`G-14 G-16 clones ${label} a pack cache: a restart, a deletion request and a blacklist end them`, () =>
@@ -35,8 +28,8 @@ for (const [label, size] of [["with", "64"], ["without", "0"]] as const) {
         await new Promise((resolve) => setTimeout(resolve, 60));
         for (const repository of [one, two, one, two]) strictEqual((await clone(repository)).code, 0);
         const isOn = size !== "0";
-        strictEqual(await answered(server, "bypass") > 0, !isOn);
-        strictEqual(await answered(server, "hit") >= 2, isOn);
+        strictEqual(await packRequests(server, "bypass") > 0, !isOn);
+        strictEqual(await packRequests(server, "hit") >= 2, isOn);
         strictEqual((await files()).length > 0, isOn);
 
         // A power cut in the middle of a clone leaves a part of a file.

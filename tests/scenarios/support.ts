@@ -133,6 +133,13 @@ export async function remoteRefs(directory: string, url: string): Promise<Record
   return Object.fromEntries(lines.map((line) => line.split("\t").reverse() as [string, string]));
 }
 
+/** How many requests for packs a server has answered so: `hit`, `miss`, `bypass` ... */
+export async function packRequests({ httpUrl }: ServerProcess, result: string): Promise<number> {
+  const text = await (await fetch(`${httpUrl}/metrics`)).text();
+  const line = new RegExp(`^ngit_git_pack_cache_requests_total\\{result="${result}"\\} (\\d+)$`, "m");
+  return Number(line.exec(text)?.[1] ?? 0);
+}
+
 /** Processes whose command line mentions `needle` (children of a server name its data directory). */
 export async function processesMentioning(needle: string): Promise<string[]> {
   // Deno reads /proc only with every permission; the shell needs none.

@@ -38,14 +38,18 @@ export function workingCopyCommand(): { command: string; args: string[] } {
   return { command: Deno.execPath(), args };
 }
 
-/** The environment a server process gets: nothing inherited but what Deno itself needs. */
+/** What Deno itself needs, and the option that all servers of a test run may be given another value of. */
+const INHERITED = [
+  ...["PATH", "HOME", "DENO_DIR", "DENO_TLS_CA_STORE", "TMPDIR", "XDG_CACHE_HOME"],
+  "NGIT_PACK_CACHE_MB",
+];
+
+/** The environment a server process gets: nothing is inherited but {@link INHERITED}. */
 function environment(options: ServerOptions): Record<string, string> {
-  const inherited = ["PATH", "HOME", "DENO_DIR", "DENO_TLS_CA_STORE", "TMPDIR", "XDG_CACHE_HOME"].flatMap(
-    (name) => {
-      const value = Deno.env.get(name);
-      return value === undefined ? [] : [[name, value]];
-    },
-  );
+  const inherited = INHERITED.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
   return {
     ...Object.fromEntries(inherited),
     NO_COLOR: "1",
