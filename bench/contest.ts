@@ -1,4 +1,4 @@
-import { alternate, clientCpuSeconds, cpuSeconds, machineCpuSeconds } from "./measure.ts";
+import { alternate, clientCpuTicks, cpuTicks, machineCpuTicks, TICK_MS } from "./measure.ts";
 import { type Beside, formatNumber, median } from "./table.ts";
 
 /** What the peer is called when nothing else is said. */
@@ -28,12 +28,13 @@ export interface Contest {
   readonly beside: readonly Beside[];
   readonly cpu: string;
   /**
-   * Medians per operation: `serverCpuMs` of our server with its children; `peerCpuMs` of the peer: what the
-   * machine used in its turn less what the clients did.
+   * Medians per operation: `serverCpuMs` of our server with its children and `clientCpuMs` of its clients;
+   * `peerCpuMs` of the peer: what the machine used in its turn less what the clients did.
    */
   readonly figures: Readonly<Record<string, number>>;
 }
 
+/** CPU time in clock ticks. */
 interface Usage {
   readonly server: number;
   readonly clients: number;
@@ -52,14 +53,16 @@ export async function contest(
 ): Promise<Contest> {
   const hosts = "url" in site.peer ? [site.ours, site.peer] : [site.ours];
   const spent: Usage[][] = hosts.map(() => []);
+  const operationsOfSamples: number[] = [];
   const samples = await alternate(
     runs,
     hosts.map((host, index) => async (run) => {
       const before = await usage(site);
       const { sample, operations } = await measure(host, run);
       const after = await usage(site);
-      const each = (part: keyof Usage) => (after[part] - before[part]) * 1000 / operations;
+      const each = (part: keyof Usage) => (after[part] - before[part]) * TICK_MS / operations;
       spent[index]!.push({ server: each("server"), clients: each("clients"), machine: each("machine") });
+      operationsOfSamples.push(operations);
       await check(host, run);
       return sample;
     }),
@@ -69,14 +72,23 @@ export async function contest(
   // Nothing of a peer elsewhere shows here.
   const isLocalPeer = "url" in site.peer && site.peer.name === undefined;
   const peerCpuMs = isLocalPeer ? middle(1, ({ machine, clients }) => Math.max(0, machine - clients)) : NaN;
+  const cpu = (milliseconds: number) => describeCpu(milliseconds, TICK_MS / median(operationsOfSamples));
   return {
     ours: samples[0]!,
     beside: [besideOf(site.peer, samples[1] ?? [])],
-    cpu: `CPU of our server ${formatNumber(serverCpuMs)} ms` +
-      (isLocalPeer ? `, of the peer ${formatNumber(peerCpuMs)} ms` : "") +
-      `, of all processes in our turn ${formatNumber(middle(0, ({ machine }) => machine))} ms`,
-    figures: { serverCpuMs, ...(isLocalPeer && { peerCpuMs }) },
+    cpu: `CPU of our server ${cpu(serverCpuMs)}` + (isLocalPeer ? `, of the peer ${cpu(peerCpuMs)}` : "") +
+      `, of all processes in our turn ${cpu(middle(0, ({ machine }) => machine))}`,
+    figures: {
+      serverCpuMs,
+      clientCpuMs: middle(0, ({ clients }) => clients),
+      ...(isLocalPeer && { peerCpuMs }),
+    },
   };
+}
+
+/** CPU time per operation as text; `least` is the smallest that can be told from none. */
+export function describeCpu(milliseconds: number, least: number): string {
+  return milliseconds < least ? "not measurable" : `${formatNumber(milliseconds)} ms`;
 }
 
 function besideOf(peer: Contestants["peer"], samples: readonly number[]): Beside {
@@ -87,8 +99,8 @@ function besideOf(peer: Contestants["peer"], samples: readonly number[]): Beside
 /** fcgiwrap does not wait for its children, so the CPU time of the peer shows in the machine's only. */
 async function usage(site: Contestants): Promise<Usage> {
   return {
-    server: await cpuSeconds([site.serverPid]),
-    clients: await clientCpuSeconds(),
-    machine: await machineCpuSeconds(),
+    server: await cpuTicks([site.serverPid]),
+    clients: await clientCpuTicks(),
+    machine: await machineCpuTicks(),
   };
 }

@@ -47,6 +47,7 @@ export function eventRow(name: string, connections: number): Row {
           { name: `store alone, groups of ${STORE_GROUP}`, samples: store },
           { name: "nostr-wasm verification alone, one thread", samples: verify },
         ],
+        figures: { serverCpuMicros: micros },
       };
     },
   };

@@ -45,11 +45,16 @@ export function percentile(samples: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
 }
 
-/** Clock ticks per second in /proc; the same on every Linux that Deno runs on. */
-const TICKS_PER_SECOND = 100;
+/** Milliseconds of one clock tick, what /proc counts CPU time in; the same on every Linux that Deno runs on. */
+export const TICK_MS = 10;
 
 /** CPU seconds used so far by the processes `roots`, their living descendants and the dead ones they waited for. */
 export async function cpuSeconds(roots: readonly number[]): Promise<number> {
+  return await cpuTicks(roots) * TICK_MS / 1000;
+}
+
+/** The same in clock ticks. */
+export async function cpuTicks(roots: readonly number[]): Promise<number> {
   const parents = new Map<number, number>();
   const ticks = new Map<number, number>();
   for await (const { name } of Deno.readDir("/proc")) {
@@ -63,7 +68,7 @@ export async function cpuSeconds(roots: readonly number[]): Promise<number> {
     roots.includes(pid) || (parents.has(pid) && pid > 1 && belongs(parents.get(pid)!));
   let sum = 0;
   for (const [pid, count] of ticks) if (belongs(pid)) sum += count;
-  return sum / TICKS_PER_SECOND;
+  return sum;
 }
 
 /** Fields of /proc/PID/stat behind the command name, which stands in parentheses and may contain spaces. */
@@ -76,17 +81,17 @@ function ticksOf(fields: readonly string[]): number {
   return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
 }
 
-/** CPU seconds used so far by this process and the children it has waited for: the clients of a git row. */
-export async function clientCpuSeconds(): Promise<number> {
+/** CPU ticks used so far by this process and the children it has waited for: the clients of a git row. */
+export async function clientCpuTicks(): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${Deno.pid}/stat`);
-  return ticksOf(fieldsOf(stat)) / TICKS_PER_SECOND;
+  return ticksOf(fieldsOf(stat));
 }
 
-/** CPU seconds used so far by everything on this machine. */
-export async function machineCpuSeconds(): Promise<number> {
+/** CPU ticks used so far by everything on this machine. */
+export async function machineCpuTicks(): Promise<number> {
   const fields = (await Deno.readTextFile("/proc/stat")).split("\n")[0]!.split(/\s+/).slice(1).map(Number);
   const [user = 0, nice = 0, system = 0] = fields;
-  return (user + nice + system) / TICKS_PER_SECOND;
+  return user + nice + system;
 }
 
 /** One line each: the machine, and the versions of what was measured. */

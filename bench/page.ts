@@ -11,10 +11,13 @@ export interface Report {
   readonly goals: string;
   /** Names of all rows there are. */
   readonly rows: readonly string[];
+  /** How long this run took, in a line. */
+  readonly took: string;
 }
 
 /** Writes docs/performance.md: the numbers of this run and how to read them. */
-export async function writePerformancePage({ machine, command, table, goals, rows }: Report): Promise<void> {
+export async function writePerformancePage(report: Report): Promise<void> {
+  const { machine, command, table, goals, rows, took } = report;
   await Deno.writeTextFile(
     PAGE,
     `# Performance
@@ -32,6 +35,8 @@ ${goals}
 ${table}
 Medians, with the smallest and the largest sample. Ratio above 1: ours is better.
 
+${took}
+
 A *floor* is the same work with parts left out (the store without the network, sockets without a store);
 it shows how far a part is from what it rests on. A *peer* is another program doing the same job: nginx,
 fcgiwrap and \`git http-backend\` (Debian \`nginx-light\`, \`fcgiwrap\`) over a copy of the same repository,
@@ -46,7 +51,7 @@ that do not compress. Clones of them are cold: that server keeps no packs (\`NGI
 
 \`deno task bench\` takes up to 15 minutes on two idle cores, \`--quick\` (smaller samples, fewer runs) two;
 \`--rows events,clone\` chooses rows; \`--json FILE\` keeps every sample and further figures; \`--sync-events N\` sets the
-size of the set that is synced (100,000; 3,000 when quick); \`--peer none\` leaves out nginx;
+size of the set that is synced (20,000; 3,000 when quick); \`--peer none\` leaves out nginx;
 \`--peer-url URL --peer-repo PATH\` takes a running server as the peer of rows that only read: clones, fetches and
 listings of that one repository, which a copy on our server answers too. A row that fails, or is late, stays in the table.
 

@@ -61,6 +61,14 @@ export function renderTable(outcomes: readonly Outcome[]): string {
   ].join("\n") + "\n";
 }
 
+/** How long the rows took, in seconds: together and one by one, in one line. */
+export function renderDurations(seconds: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(seconds);
+  const total = Math.round(entries.reduce((sum, [, took]) => sum + took, 0));
+  const rows = entries.map(([name, took]) => `${name} ${Math.round(took)} s`);
+  return `Took ${Math.floor(total / 60)} min ${total % 60} s: ${rows.join(", ")}.`;
+}
+
 function failedLine({ row, error }: Failed): string[] {
   return [row, "failed", "", "", "", error];
 }

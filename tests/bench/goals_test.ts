@@ -30,6 +30,21 @@ Deno.test("goals that rest on figures read them, and a smaller push proves nothi
   match(lineOf(goal, push({ pushedMiB: 1_024 })), /not measured \| row push-large has no memoryGrowthMiB/);
 });
 
+Deno.test("a missed goal says what limits it; one that is met does not", () => {
+  const events = (rate: number) => ({ events: measured(rate, [20_000, 4_000], { serverCpuMicros: 500 }) });
+  const limits = (outcomes: Record<string, Outcome>) =>
+    renderGoals(new Map(Object.entries(outcomes))).split("\n\n").slice(1).join("\n");
+  match(
+    limits(events(3_000)),
+    /^What limits .*\n- \*5,000 events in per second\*: .*500 µs.* 250 µs.* 400 µs/,
+  );
+  match(
+    limits({ fanout: measured(9, [], { p99Ms: 21 }) }),
+    /subscriptions within 20 ms \(p99\)\*: not known/,
+  );
+  strictEqual(limits(events(5_000)), "");
+});
+
 Deno.test("the peer is nginx, nobody, or a server elsewhere with the path of a repository", () => {
   const choose = (peer?: string, url?: string, repository?: string): string => {
     try {

@@ -1,5 +1,5 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { formatNumber, median, ratio, renderTable } from "../../bench/table.ts";
+import { formatNumber, median, ratio, renderDurations, renderTable } from "../../bench/table.ts";
 
 Deno.test("the median is the middle sample, or the mean of the two middle ones", () => {
   strictEqual(median([9, 1, 5]), 5);
@@ -39,4 +39,8 @@ Deno.test("the table has one line per comparison, and keeps failures and missing
 | clone | failed |  |  |  | git said no |
 `,
   );
+});
+
+Deno.test("how long the rows took stands in one line, with the sum", () => {
+  strictEqual(renderDurations({ events: 61.4, hunt: 59.9 }), "Took 2 min 1 s: events 61 s, hunt 60 s.");
 });
