@@ -25,7 +25,7 @@ export const huntRow: Row = {
   name: "hunt",
   deadlineMs: 2 * DEADLINE_MS,
   async measure(bench) {
-    const count = bench.quick ? 100 : 1_000;
+    const count = bench.quick ? 100 : 500;
     const directory = await bench.newDirectory("hunt");
     const commits = await buildRoots(`${directory}/roots.git`, count);
     const manners: Manner[] = ["dead", "slow", ...Array<Manner>(HOSTS - 2).fill("prompt")];
