@@ -2,7 +2,13 @@ import { PROGRAM_VERSION } from "../config/mod.ts";
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
 import { type Logger, noMetrics } from "../observe/mod.ts";
 import { createNetwork } from "../outgoing/mod.ts";
-import { createOpenLink, type PeerLink, type PeerMemory, type SyncSettings } from "../sync/mod.ts";
+import {
+  createOpenLink,
+  newBatchProgress,
+  newPeerMemory,
+  type PeerLink,
+  type SyncSettings,
+} from "../sync/mod.ts";
 import type { Store } from "../store/mod.ts";
 import type { Clock, Random } from "../world/mod.ts";
 
@@ -67,7 +73,7 @@ export async function relayHistory(
   const opened = await openLink({
     url,
     trusted: true,
-    memory: blankMemory(),
+    memory: newPeerMemory(),
     signal: leaving.signal,
     listener: { ended: (_, text) => ended ??= text, rateLimited() {} },
   });
@@ -93,14 +99,7 @@ async function fetchAll(
   allowNegentropy: boolean,
 ): Promise<string | undefined> {
   const outcome = await link.history({
-    progress: {
-      outstandingSubs: new Set(),
-      method: "req",
-      requestedIds: undefined,
-      receivedIds: undefined,
-      retryCount: 0,
-      failed: false,
-    },
+    progress: newBatchProgress(),
     filters: [filter],
     allowNegentropy,
     fallback: () => [filter],
@@ -108,16 +107,4 @@ async function fetchAll(
   if (outcome.result !== "complete") return "the relay did not send everything it was asked for";
   if (!outcome.possiblyIncomplete) return undefined;
   return "more events of one second than the relay sends at once: some may be missing";
-}
-
-function blankMemory(): PeerMemory {
-  return {
-    negentropy: "unknown",
-    negentropyTimeouts: 0,
-    learnedThreshold: undefined,
-    liveNeedsSince: false,
-    limits: undefined,
-    limitsReadAt: 0,
-    learnedBudget: undefined,
-  };
 }

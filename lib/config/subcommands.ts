@@ -18,6 +18,10 @@ export interface SubcommandRow {
 /** Sub-commands by name. */
 export type SubcommandTable = Readonly<Record<string, SubcommandRow>>;
 
+const FORMAT = {
+  "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+} as const;
+
 /** Every command beside serving and checking; `lib/commands/` holds what they do. */
 export const SUBCOMMANDS = {
   backup: {
@@ -27,7 +31,7 @@ export const SUBCOMMANDS = {
       "--include-key": { help: "Copy the secret key of the relay too" },
       "--git-only": { help: "Leave the database out; needed with a remote one" },
       "--copy": { help: "Copy files that could be shared with the data directory by hard links" },
-      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+      ...FORMAT,
     },
   },
   "cleanup-empty-repos": {
@@ -36,7 +40,7 @@ export const SUBCOMMANDS = {
       "--execute": { help: "Remove what is listed as `remove`; without it nothing is changed" },
       "--purge-orphans": { help: "Remove directories nobody announced even when they hold something" },
       "--yes": { help: "Do not ask; needed with --execute when there is no terminal" },
-      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+      ...FORMAT,
     },
   },
   export: {
@@ -62,7 +66,7 @@ export const SUBCOMMANDS = {
         help: "File of JSON lines, - for stdin, or the ws:// or wss:// URL of a relay",
       },
       "--dry-run": { help: "Only say what would happen; works while the server serves" },
-      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+      ...FORMAT,
     },
   },
   maintain: {
@@ -70,7 +74,7 @@ export const SUBCOMMANDS = {
     words: ["[JOB]"],
     flags: {
       "--with": { value: "URL", help: "For compare: the other server, ws(s):// or http(s)://" },
-      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+      ...FORMAT,
     },
   },
   "restore-check": {
@@ -78,14 +82,14 @@ export const SUBCOMMANDS = {
     words: ["[DIR]"],
     flags: {
       "--full": { help: "Follow the whole history of every repository and read its packs too" },
-      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+      ...FORMAT,
     },
   },
   why: {
     summary: "tell what this server makes of an event or a repository, and why",
     words: ["<EVENT|REPOSITORY>"],
     flags: {
-      "--format": { value: "text|json", help: "How the result is printed; text is the default" },
+      ...FORMAT,
     },
   },
 } as const satisfies SubcommandTable;

@@ -57,7 +57,7 @@ export type {
   RemovalReason,
 } from "./metrics_purgatory.ts";
 export { noPurgatoryMetrics } from "./metrics_purgatory_group.ts";
-export type { MetricSources, RejectedCounts, WaitingAges } from "./metrics_sources.ts";
+export type { MetricSources, RejectedCounts, WaitingAges, WaitingSizes } from "./metrics_sources.ts";
 export type { TrafficRepository } from "./metrics_traffic.ts";
 
 /** What {@link createMetrics} needs. */

@@ -1,4 +1,5 @@
 import type { Filter, NostrEvent } from "../nostr/mod.ts";
+import type { WaitingAges, WaitingSizes } from "../observe/mod.ts";
 import type { GoneId, IdTraces, RefusedEvent, RefusedStore } from "./refused_types.ts";
 import type {
   Item,
@@ -207,26 +208,12 @@ export interface Store extends SyncStore, RefusedStore, UpkeepStore {
   /** All dirty marks, oldest first. */
   dirtyMarks(): Promise<readonly DirtyMark[]>;
   /** Sizes of purgatory for limits and metrics. */
-  waitingCounts(): Promise<{
-    readonly active: number;
-    readonly soft: number;
-    readonly states: number;
-    readonly pullRequests: number;
-    readonly placeholders: number;
-  }>;
+  waitingCounts(): Promise<WaitingSizes>;
   /**
    * When the oldest entry of each sort first entered (ms), how many expired ids are remembered, and how
    * many repositories are marked dirty. Reads every entry: for metrics, not for decisions.
    */
-  waitingAges(): Promise<{
-    readonly active: number | undefined;
-    readonly soft: number | undefined;
-    readonly states: number | undefined;
-    readonly pullRequests: number | undefined;
-    readonly placeholders: number | undefined;
-    readonly expiredIds: number;
-    readonly dirty: number;
-  }>;
+  waitingAges(): Promise<WaitingAges>;
   /** Number of active waiting announcements of one author. */
   waitingAnnouncementsOf(owner: string): Promise<number>;
   /** Number of placeholders with a ref in one repository. */

@@ -1,5 +1,6 @@
 import type { Filter } from "../nostr/mod.ts";
 import { identifierOf, type Items, itemSet, type MutableItems } from "./items.ts";
+import { newBatchProgress } from "./fresh.ts";
 import type { BatchProgress } from "./ports.ts";
 
 /**
@@ -39,14 +40,7 @@ export function newBatch(
     covers: itemSet(fields.covers),
     filters: fields.filters,
     isWhole: fields.isWhole,
-    progress: {
-      outstandingSubs: new Set(),
-      method: "req",
-      requestedIds: undefined,
-      receivedIds: undefined,
-      retryCount: 0,
-      failed: false,
-    },
+    progress: newBatchProgress(),
   };
 }
 

@@ -3,7 +3,7 @@ import type { HistoryContext, HistoryScope } from "./history_context.ts";
 import { IdFetch } from "./history_ids.ts";
 import { fetchPages } from "./history_pages.ts";
 import { negotiate, type Negotiated } from "./negotiation.ts";
-import { ListedIds } from "./negotiation_room.ts";
+import { ListedIds } from "./listed_ids.ts";
 import { maxFilterLength } from "./peer_budget.ts";
 import type { HistoryOutcome, HistoryRequest } from "./ports.ts";
 import { splitToFit } from "./wire_filter.ts";

@@ -6,7 +6,8 @@ import type { HistoricMeter } from "./link_gate.ts";
 import type { KeptEvents } from "./link_arrivals.ts";
 import type { LinkIntake } from "./link_intake.ts";
 import type { LinkWire } from "./link_wire.ts";
-import type { ListedIds, NegotiationRoom } from "./negotiation_room.ts";
+import type { ItemRoom } from "../negentropy/mod.ts";
+import type { ListedIds } from "./listed_ids.ts";
 import type { PeerBounds } from "./peer_budget.ts";
 import type { BatchProgress, PeerMemory, SyncSettings } from "./ports.ts";
 
@@ -25,9 +26,9 @@ export interface HistoryContext {
   readonly intake: LinkIntake;
   readonly meter: HistoricMeter;
   /** Of our sets. */
-  readonly room: NegotiationRoom;
+  readonly room: ItemRoom;
   /** Of the ids peers list. */
-  readonly listed: NegotiationRoom;
+  readonly listed: ItemRoom;
   readonly caps: PageCaps;
   bounds(): PeerBounds;
   /** The peer asked us to slow down; the meter is held when this returns. */

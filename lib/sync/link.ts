@@ -1,7 +1,7 @@
 import { Arrivals, KeptEvents } from "./link_arrivals.ts";
 import type { LinkParts, SharedParts } from "./link_parts.ts";
 import { Link } from "./link_session.ts";
-import { NegotiationRoom } from "./negotiation_room.ts";
+import { ItemRoom } from "../negentropy/mod.ts";
 import type { OpenLink } from "./ports.ts";
 
 export type { LinkParts } from "./link_parts.ts";
@@ -20,8 +20,8 @@ export function createOpenLink(parts: LinkParts): OpenLink {
   const shared: SharedParts = {
     ...parts,
     admit: (event, relay) => parts.admit(event, relay),
-    room: new NegotiationRoom(NEGOTIATED_ITEMS),
-    listed: new NegotiationRoom(LISTED_IDS),
+    room: new ItemRoom(NEGOTIATED_ITEMS),
+    listed: new ItemRoom(LISTED_IDS),
     arrivals: new Arrivals(),
     kept: keptEvents(parts.store),
     warnOnce(url, message, reason) {

@@ -4,7 +4,7 @@ import type { Store, SyncStore } from "../store/mod.ts";
 import type { Clock, Network, Random } from "../world/mod.ts";
 import type { Arrivals, KeptEvents } from "./link_arrivals.ts";
 import type { EventResult } from "./link_intake.ts";
-import type { NegotiationRoom } from "./negotiation_room.ts";
+import type { ItemRoom } from "../negentropy/mod.ts";
 import type { SyncSettings } from "./ports.ts";
 
 /** What links are made of. */
@@ -28,9 +28,9 @@ export interface LinkParts {
 /** What all links of one process share. */
 export interface SharedParts extends LinkParts {
   /** Of our sets. */
-  readonly room: NegotiationRoom;
+  readonly room: ItemRoom;
   /** Of the ids peers list. */
-  readonly listed: NegotiationRoom;
+  readonly listed: ItemRoom;
   /** What peers delivered, whatever became of it. */
   readonly arrivals: Arrivals;
   /** What was stored or began to wait, from wherever it came. */

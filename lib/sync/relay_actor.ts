@@ -5,6 +5,7 @@ import type { ActorContext } from "./context.ts";
 import type { DialTicket } from "./dial_gate.ts";
 import { Health, HEALTH_GAUGE } from "./health.ts";
 import { CONNECTION_GAUGE, isLive, TRANSITIONS, type Trigger } from "./lifecycle.ts";
+import { newPeerMemory } from "./fresh.ts";
 import type { LinkEnd, PeerLink, PeerMemory } from "./ports.ts";
 import { RelayRecord } from "./relay_record.ts";
 import { Session } from "./session.ts";
@@ -38,15 +39,7 @@ export class RelayActor {
   /** Consecutive checks at which nobody wanted this relay. */
   unwantedChecks = 0;
   readonly #context: ActorContext;
-  readonly #memory: PeerMemory = {
-    negentropy: "unknown",
-    negentropyTimeouts: 0,
-    learnedThreshold: undefined,
-    liveNeedsSince: false,
-    limits: undefined,
-    limitsReadAt: 0,
-    learnedBudget: undefined,
-  };
+  readonly #memory = newPeerMemory();
   readonly #mailbox: (() => void)[] = [];
   readonly #retry: Timer;
   readonly #deadline: Timer;

@@ -4,7 +4,8 @@ import { serialiseEvent } from "../../lib/nostr/mod.ts";
 import type { Store } from "../../lib/store/mod.ts";
 import type { DialRequest, Network } from "../../lib/world/mod.ts";
 import { createOpenLink } from "../../lib/sync/link.ts";
-import type { BatchProgress, HistoryOutcome, PeerLink } from "../../lib/sync/ports.ts";
+import { newBatchProgress } from "../../lib/sync/fresh.ts";
+import type { HistoryOutcome, PeerLink } from "../../lib/sync/ports.ts";
 import { LIMITS } from "../relay/support.ts";
 import { put, withMemory } from "../store/fixtures.ts";
 import { silentLog } from "../support/silent_log.ts";
@@ -80,14 +81,7 @@ async function withPair(play: (pair: Pair) => Promise<void>, maxSubscriptions = 
         metrics,
         transferred: 0,
         async history(filters) {
-          const progress: BatchProgress = {
-            outstandingSubs: new Set(),
-            method: "req",
-            requestedIds: undefined,
-            receivedIds: undefined,
-            retryCount: 0,
-            failed: false,
-          };
+          const progress = newBatchProgress();
           let outcome: HistoryOutcome | undefined;
           void opened.link.history({ progress, filters, allowNegentropy: true, fallback: () => filters })
             .then((ended) => outcome = ended);

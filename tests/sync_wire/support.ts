@@ -1,5 +1,6 @@
 import type { Filter, NostrEvent } from "../../lib/nostr/mod.ts";
 import type { SyncGroup } from "../../lib/observe/mod.ts";
+import { newBatchProgress, newPeerMemory } from "../../lib/sync/fresh.ts";
 import { createOpenLink, type LinkParts } from "../../lib/sync/link.ts";
 import type {
   BatchProgress,
@@ -119,16 +120,7 @@ export function seededRandom(seed = 1): Random {
 
 /** What is remembered of a peer at first. */
 export function newMemory(fields: Partial<PeerMemory> = {}): PeerMemory {
-  return {
-    negentropy: "unknown",
-    negentropyTimeouts: 0,
-    learnedThreshold: undefined,
-    liveNeedsSince: false,
-    limits: undefined,
-    limitsReadAt: 0,
-    learnedBudget: undefined,
-    ...fields,
-  };
+  return { ...newPeerMemory(), ...fields };
 }
 
 /** What a test may set. */
@@ -214,14 +206,7 @@ export class Stage {
 
   /** Starts a history; the outcome arrives in `result`. */
   history(filters: readonly Filter[], options: Partial<HistoryRequest> = {}): RunningHistory {
-    const progress: BatchProgress = {
-      outstandingSubs: new Set(),
-      method: "req",
-      requestedIds: undefined,
-      receivedIds: undefined,
-      retryCount: 0,
-      failed: false,
-    };
+    const progress = newBatchProgress();
     const running: RunningHistory = { progress, outcome: undefined };
     void this.link.history({ progress, filters, allowNegentropy: true, fallback: () => filters, ...options })
       .then((outcome) => running.outcome = outcome);
