@@ -46,7 +46,7 @@ export const databaseServerRows: readonly Row[] = [
         const events = bench.quick ? 1_000 : 4_000;
         for (const site of [remote, file]) await publishOver(site, await site.sign(events), 8);
         const rate = (site: RelaySite, limit: number) =>
-          requestRate(site, { kinds: [1621], "#a": [site.coordinate], limit }, bench.quick ? 1 : 3);
+          requestRate(site, { kinds: [1621], "#a": [site.coordinate], limit }, bench.quick ? 1 : 2);
         const [page, pageFile, one, oneFile] = await alternate(bench.quick ? 1 : 3, [
           () => rate(remote, 500),
           () => rate(file, 500),

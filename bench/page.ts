@@ -43,7 +43,7 @@ fcgiwrap and \`git http-backend\` (Debian \`nginx-light\`, \`fcgiwrap\`) over a 
 with the same fsync and pack settings. Peers and servers run as children of the bench, listen on 127.0.0.1
 only and keep their data in a temporary directory. CPU of our server includes its git children; CPU of the peer is
 what the machine used in its turn less what the clients did, so other work on the machine shows in it; of "all
-processes" includes the clients.
+processes" includes the clients. What is below one clock tick (10 ms) per sample is not measurable.
 
 Large repositories are generated, the same bytes each time, and stay in \`ngit-grasp-bench-samples\` below the
 temporary directory (\`TMPDIR\`; about 1.7 GiB, a run takes 6 GiB more): 150,000 objects, 10,000 refs, 500 MiB and 1 GiB
@@ -54,6 +54,7 @@ that do not compress. Clones of them are cold: that server keeps no packs (\`NGI
 size of the set that is synced (20,000; 3,000 when quick); \`--peer none\` leaves out nginx;
 \`--peer-url URL --peer-repo PATH\` takes a running server as the peer of rows that only read: clones, fetches and
 listings of that one repository, which a copy on our server answers too. A row that fails, or is late, stays in the table.
+How to compare two checkouts, and to profile the server: [testing.md](testing.md#speed).
 
 Rows: ${rows.map((name) => `\`${name}\``).join(", ")}.
 In those of sync the source, the follower, a proxy that counts
