@@ -71,7 +71,7 @@ async function outcomeOf(row: Row, bench: Bench): Promise<Outcome> {
   try {
     return await Promise.race([row.measure(bench, deadline.signal), late]);
   } catch (error) {
-    return { row: row.name, error: error instanceof Error ? error.message : String(error) };
+    return { error: error instanceof Error ? error.message : String(error) };
   } finally {
     clearTimeout(timer);
   }
@@ -136,7 +136,7 @@ async function main(): Promise<number> {
   const report: Report = {
     machine,
     command: ["deno task bench", ...Deno.args].join(" "),
-    table: renderTable([...outcomes.values()]),
+    table: renderTable(outcomes),
     goals: (values.quick ? "From a quick run, with smaller samples than the goals are about.\n\n" : "") +
       renderGoals(outcomes),
     rows: ROWS.map(({ name }) => name),

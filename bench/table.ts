@@ -24,7 +24,6 @@ export interface Measured {
 
 /** A row that could not be measured stays in the table. */
 export interface Failed {
-  readonly row: string;
   readonly error: string;
 }
 
@@ -51,9 +50,11 @@ export function formatNumber(value: number): string {
     .format(value);
 }
 
-/** The outcomes as a Markdown table, one line per comparison. */
-export function renderTable(outcomes: readonly Outcome[]): string {
-  const lines = outcomes.flatMap((outcome) => "error" in outcome ? [failedLine(outcome)] : linesOf(outcome));
+/** The outcomes, by the name `--rows` knows them by, as a Markdown table: one line per comparison. */
+export function renderTable(outcomes: ReadonlyMap<string, Outcome>): string {
+  const lines = [...outcomes].flatMap(([name, outcome]) =>
+    "error" in outcome ? [failedLine(name, outcome)] : linesOf(name, outcome)
+  );
   return [
     "| row | ours | beside | its value | ratio | how |",
     "|---|---:|---|---:|---:|---|",
@@ -69,12 +70,12 @@ export function renderDurations(seconds: Readonly<Record<string, number>>): stri
   return `Took ${Math.floor(total / 60)} min ${total % 60} s: ${rows.join(", ")}.`;
 }
 
-function failedLine({ row, error }: Failed): string[] {
-  return [row, "failed", "", "", "", error];
+function failedLine(name: string, { error }: Failed): string[] {
+  return [`\`${name}\``, "failed", "", "", "", error];
 }
 
-function linesOf({ row, unit, better, how, ours, beside }: Measured): string[][] {
-  const own = [row, withSpread(ours, unit)];
+function linesOf(name: string, { row, unit, better, how, ours, beside }: Measured): string[][] {
+  const own = [`\`${name}\`: ${row}`, withSpread(ours, unit)];
   if (beside.length === 0) return [[...own, "", "", "", how]];
   return beside.map(({ name, samples, missing }, index) => [
     ...(index === 0 ? own : ["", ""]),

@@ -17,7 +17,7 @@ Deno.test("a goal is met, missed or not measured, with its figure or the reason"
   match(lineOf(goal, { push: measured(40, [25]) }), /\| met \| 15 ms longer \|/);
   match(lineOf(goal, { push: measured(50, [25]) }), /\| missed \| 25 ms longer \|/);
   match(lineOf(goal, {}), /\| not measured \| row push was not run \|/);
-  match(lineOf(goal, { push: { row: "push", error: "late" } }), /\| not measured \| row push failed \|/);
+  match(lineOf(goal, { push: { error: "late" } }), /\| not measured \| row push failed \|/);
   match(lineOf(goal, { push: measured(50, []) }), /\| not measured \| row push has nothing beside it \|/);
 });
 

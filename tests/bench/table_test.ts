@@ -1,5 +1,12 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { formatNumber, median, ratio, renderDurations, renderTable } from "../../bench/table.ts";
+import {
+  formatNumber,
+  median,
+  type Outcome,
+  ratio,
+  renderDurations,
+  renderTable,
+} from "../../bench/table.ts";
 
 Deno.test("the median is the middle sample, or the mean of the two middle ones", () => {
   strictEqual(median([9, 1, 5]), 5);
@@ -19,24 +26,26 @@ Deno.test("numbers are rounded to what can be read", () => {
 });
 
 Deno.test("the table has one line per comparison, and keeps failures and missing peers", () => {
-  const table = renderTable([
-    {
-      row: "events in",
-      unit: "events/s",
-      better: "higher",
-      how: "a | b",
-      ours: [100, 300, 200],
-      beside: [{ name: "store", samples: [400] }, { name: "peer", samples: [], missing: "not installed" }],
-    },
-    { row: "clone", error: "git said\nno" },
-  ]);
+  const table = renderTable(
+    new Map<string, Outcome>([
+      ["events", {
+        row: "events in",
+        unit: "events/s",
+        better: "higher",
+        how: "a | b",
+        ours: [100, 300, 200],
+        beside: [{ name: "store", samples: [400] }, { name: "peer", samples: [], missing: "not installed" }],
+      }],
+      ["clone", { error: "git said\nno" }],
+    ]),
+  );
   strictEqual(
     table,
     `| row | ours | beside | its value | ratio | how |
 |---|---:|---|---:|---:|---|
-| events in | 200 events/s (100–300) | store | 400 events/s | 0.5 | a \\| b |
+| \`events\`: events in | 200 events/s (100–300) | store | 400 events/s | 0.5 | a \\| b |
 |  |  | peer | not measured |  | not installed |
-| clone | failed |  |  |  | git said no |
+| \`clone\` | failed |  |  |  | git said no |
 `,
   );
 });
