@@ -2,6 +2,7 @@ import { learnCapabilities } from "./capabilities.ts";
 import { childStream } from "./child_stream.ts";
 import type { GitChild } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
+import { OutputReader } from "./output_reader.ts";
 import { encodePkt, flushPkt, joinBytes } from "./pkt_line.ts";
 import { gitProtocol, protocolVersion } from "./protocol_version.ts";
 import { type AdvertisedCapabilities, advertisementOf, type Service } from "./ref_advertisement.ts";
@@ -168,7 +169,7 @@ export class Advertisements {
   ): Promise<Response> {
     const context = this.#context;
     const prefix = serviceLine(service, version);
-    const reader = child.stdout.getReader();
+    const reader = new OutputReader(child.stdout);
     const start = await readStart(reader);
     if (start.length === 0) {
       const exit = await child.ended;
@@ -183,7 +184,7 @@ export class Advertisements {
       ? await this.#learnt()
       : undefined;
     if (capabilities) {
-      await reader.cancel().catch(() => {});
+      await reader.cancel();
       return gitResponse(typeOf(service), bodyOf(NO_REFS, capabilities, service, version));
     }
     const head = joinBytes([prefix, start]);
@@ -238,10 +239,10 @@ function versionFor(service: Service, request: Request): 0 | 1 | 2 {
 }
 
 /** Enough output to recognise the advertisement of an empty repository, or all of it. */
-async function readStart(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array> {
+async function readStart(reader: OutputReader): Promise<Uint8Array> {
   let start = new Uint8Array();
   while (start.length <= EMPTY_V1.length) {
-    const value = (await reader.read().catch(() => undefined))?.value;
+    const value = await reader.read();
     if (value === undefined) break;
     start = joinBytes([start, value]) as Uint8Array<ArrayBuffer>;
   }

@@ -31,6 +31,26 @@ export function encodePacket(packet: Packet): Uint8Array {
   return new TextEncoder().encode(packet.length.toString(16).padStart(HEADER_BYTES, "0"));
 }
 
+/**
+ * The length a pkt-line at `at` says it has, its header included; undefined when there is no header, or no
+ * packet may be that long.
+ */
+export function pktLength(bytes: Uint8Array, at: number): number | undefined {
+  let length = 0;
+  for (let index = at; index < at + HEADER_BYTES; index++) {
+    const digit = hexDigit(bytes[index]);
+    if (digit === undefined) return undefined;
+    length = length * 16 + digit;
+  }
+  return length > MAX_PKT_BYTES ? undefined : length;
+}
+
+function hexDigit(code = 0): number | undefined {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = (code | 0x20) - 0x61;
+  return letter >= 0 && letter < 6 ? 10 + letter : undefined;
+}
+
 /** Concatenates byte arrays. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -58,14 +78,26 @@ export class PktBuffer {
     this.#end += chunk.length;
   }
 
+  /** True when nothing is held. */
+  get isEmpty(): boolean {
+    return this.#start === this.#end;
+  }
+
+  /** How many bytes can be appended without any of a packet after the next one; 0 when that can be taken. */
+  get missing(): number {
+    const held = this.#end - this.#start;
+    if (held < HEADER_BYTES) return HEADER_BYTES - held;
+    return Math.max(0, (pktLength(this.#data, this.#start) ?? 0) - held);
+  }
+
   /**
    * Takes the next packet: undefined when more bytes are needed, `malformed` when the bytes are no
    * pkt-line (nothing is taken then).
    */
   next(): Packet | "malformed" | undefined {
     if (this.#end - this.#start < HEADER_BYTES) return undefined;
-    const length = this.#length();
-    if (length === undefined || length > MAX_PKT_BYTES) return "malformed";
+    const length = pktLength(this.#data, this.#start);
+    if (length === undefined) return "malformed";
     if (length < HEADER_BYTES) {
       this.#start += HEADER_BYTES;
       return length === 0 ? { kind: "flush" } : { kind: "special", length };
@@ -81,11 +113,6 @@ export class PktBuffer {
     const rest = this.#data.slice(this.#start, this.#end);
     this.#start = this.#end = 0;
     return rest;
-  }
-
-  #length(): number | undefined {
-    const header = String.fromCharCode(...this.#data.subarray(this.#start, this.#start + HEADER_BYTES));
-    return /^[0-9a-fA-F]{4}$/.test(header) ? parseInt(header, 16) : undefined;
   }
 
   #makeRoom(needed: number): void {

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { childStream, FetchOutputFilter } from "./child_stream.ts";
+import { childStream } from "./child_stream.ts";
+import { FetchOutputFilter } from "./fetch_output.ts";
 import { type FetchRequest, readFetchRequest, type RequestRoom } from "./fetch_request.ts";
 import type { GitChild } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
 import { answerLsRefs, type LsRefsRequest, readLsRefs } from "./ls_refs.ts";
+import { OutputReader } from "./output_reader.ts";
 import { type PartObserver, partResponse } from "./pack_answer.ts";
 import type { Produce } from "./pack_cache.ts";
 import { encodePkt, joinBytes } from "./pkt_line.ts";
@@ -286,24 +288,24 @@ class FetchRun {
   }
 
   async answer(input: Promise<PumpEnd>): Promise<Response> {
-    const reader = this.child.stdout.getReader();
-    const output = reader.read().catch(() => ({ done: true, value: undefined }) as const);
+    const reader = new OutputReader(this.child.stdout);
+    const output = reader.read();
     const failure = input.then((end) => end instanceof BodyError ? end : new Promise<never>(() => {}));
     const first = await Promise.race([output, failure]);
     if (first instanceof BodyError) {
       this.child.kill();
-      await reader.cancel().catch(() => {});
+      await reader.cancel();
       this.finish("error");
       return first.toResponse();
     }
-    if (first.value === undefined) return await this.#withoutOutput(input);
+    if (first === undefined) return await this.#withoutOutput(input);
     this.touch();
     return gitResponse(
       RESULT_TYPE,
       childStream({
         child: this.child,
         reader,
-        head: first.value,
+        head: first,
         filter: this.filter,
         before: input,
         onBytes: (count) => {
