@@ -1,5 +1,6 @@
 import type { Packet } from "./pkt_line.ts";
 import { lineIn, RequestPackets, type RequestStage } from "./request_packets.ts";
+import type { BodyReader } from "./received_body.ts";
 
 /** A request for a pack, as far as its answer depends on it. */
 export interface FetchRequest {
@@ -141,7 +142,7 @@ export class RequestRoom {
 export async function readFetchRequest(
   version: 0 | 1 | 2,
   head: Uint8Array,
-  body: ReadableStreamDefaultReader<Uint8Array>,
+  body: BodyReader,
   room: RequestRoom,
 ): Promise<FetchRequestRead> {
   const reader = new FetchRequestReader(version === 2 ? 2 : 0);

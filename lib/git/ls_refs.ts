@@ -2,6 +2,7 @@ import { encodePkt, flushPkt, joinBytes, type Packet } from "./pkt_line.ts";
 import { PktWriter } from "./pkt_writer.ts";
 import type { RefForm, RefView } from "./ref_view.ts";
 import { lineIn, RequestPackets, type RequestStage } from "./request_packets.ts";
+import type { BodyReader } from "./received_body.ts";
 
 /** An `ls-refs` request of protocol v2. Prefixes have one character per byte; none means all refs. */
 export interface LsRefsRequest {
@@ -91,7 +92,7 @@ export interface LsRefsRead {
 /** Reads a body that begins with `head` as far as it may be an `ls-refs` request. Rejects as the body does. */
 export async function readLsRefs(
   head: Uint8Array,
-  body: ReadableStreamDefaultReader<Uint8Array>,
+  body: BodyReader,
 ): Promise<LsRefsRead> {
   const reader = new LsRefsReader();
   const chunks: Uint8Array[] = [];

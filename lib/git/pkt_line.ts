@@ -1,3 +1,5 @@
+import type { BodyReader } from "./received_body.ts";
+
 /** Longest pkt-line, header included (gitprotocol-common). */
 export const MAX_PKT_BYTES = 65_520;
 const HEADER_BYTES = 4;
@@ -136,13 +138,13 @@ export type PktRead = Packet | { readonly kind: "end" | "malformed" | "too-large
 
 /** Reads pkt-lines from a stream, never more than `maxBytes` of packets. */
 export class PktReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: BodyReader;
   readonly #buffer = new PktBuffer();
   readonly #maxBytes: number;
   #taken = 0;
   #received = 0;
 
-  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, maxBytes: number) {
+  constructor(reader: BodyReader, maxBytes: number) {
     this.#reader = reader;
     this.#maxBytes = maxBytes;
   }

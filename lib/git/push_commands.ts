@@ -1,6 +1,7 @@
 import { isOid, isValidRefName, ZERO_OID } from "../nostr/mod.ts";
 import type { RefCommand } from "../policy/mod.ts";
 import { encodePkt, flushPkt, joinBytes, PktReader } from "./pkt_line.ts";
+import type { BodyReader } from "./received_body.ts";
 
 export type { RefCommand };
 
@@ -50,7 +51,7 @@ export function isBothZero(command: RefCommand): boolean {
  * stays in the stream. Rejects as the stream does.
  */
 export async function parsePushCommands(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: BodyReader,
 ): Promise<PushRequest> {
   const packets = new PktReader(reader, MAX_SECTION_BYTES);
   const section = new Section();
@@ -95,7 +96,7 @@ function malformed(status: 400 | 413, text: string): PushRequest {
 async function afterFlush(
   section: Section,
   packets: PktReader,
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: BodyReader,
 ): Promise<PushRequest> {
   const { commands, capabilities, shallow } = section;
   const rest = packets.takeRest();
@@ -104,7 +105,7 @@ async function afterFlush(
   return section.refuse("no ref updates found in push");
 }
 
-async function isAtEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
+async function isAtEnd(reader: BodyReader): Promise<boolean> {
   while (true) {
     const { done, value } = await reader.read();
     if (done) return true;

@@ -6,6 +6,7 @@ import { encodePushCommands, isBothZero, type ParsedPush, type RefCommand } from
 import type { PushGrant } from "./push_gate.ts";
 import type { PushOutput } from "./push_output.ts";
 import { addToReport, refusalBody, refusalPrefix, reportLines, wantsReport } from "./push_report.ts";
+import type { BodyReader } from "./received_body.ts";
 import { ReceiveOutput } from "./receive_output.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { pump } from "./request_body.ts";
@@ -58,7 +59,7 @@ export class PushRun {
    * Never rejects; the output is closed in every case.
    */
   async finish(
-    body: ReadableStreamDefaultReader<Uint8Array>,
+    body: BodyReader,
     quietMs: number,
     leave: () => void,
   ): Promise<"success" | "error"> {

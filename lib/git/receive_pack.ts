@@ -5,19 +5,18 @@ import type { PushDecision, PushGrant } from "./push_gate.ts";
 import { PushOutput } from "./push_output.ts";
 import { type PushRefusal, refusalBody, refusalPrefix, successBody } from "./push_report.ts";
 import { abandon, appliedCommands, PushRun, settleWithin } from "./push_run.ts";
+import { BodyError, type BodyReader } from "./received_body.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
-import { BodyError, drain, openBody, patience } from "./request_body.ts";
+import { drain, openBody, patience } from "./request_body.ts";
 import { gitResponse, internalError, plainResponse, tooBusy } from "./response.ts";
 
 const RESULT_TYPE = "application/x-git-receive-pack-result";
-
-type Body = ReadableStreamDefaultReader<Uint8Array>;
 
 /** A push request being answered. */
 interface Push {
   readonly context: GitHttpContext;
   readonly ref: RepositoryRef;
-  readonly body: Body;
+  readonly body: BodyReader;
   /** How long the rest of a body that nobody wants may be silent, in milliseconds. */
   readonly quietMs: number;
   readonly startedAt: number;

@@ -2,45 +2,8 @@ import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { Clock } from "../world/mod.ts";
+import { BodyError, type BodyLimits, type BodyReader, ReceivedBody } from "./received_body.ts";
 import { plainResponse } from "./response.ts";
-
-/** Why a body could not be read to its end. */
-export type BodyProblem = "gone" | "idle" | "too-large" | "corrupt";
-
-/** What the stream of {@link openBody} fails with. */
-export class BodyError extends Error {
-  override readonly name = "BodyError";
-  constructor(readonly problem: BodyProblem) {
-    super(`request body: ${problem}`);
-  }
-
-  /** The answer, if nothing was sent yet. */
-  toResponse(): Response {
-    switch (this.problem) {
-      case "too-large":
-        return plainResponse(413, "Git error: request body too large");
-      case "idle":
-        return plainResponse(408, "Git error: request body stalled");
-      case "corrupt":
-        return plainResponse(400, "Git error: corrupt gzip in request body");
-      case "gone":
-        return plainResponse(400, "Git error: request body incomplete");
-    }
-  }
-}
-
-/** Bounds on a request body. */
-export interface BodyLimits {
-  /** Most bytes, counted before and after decompression; Infinity for no limit. */
-  readonly maxBytes: number;
-  /** Longest silence of the client. */
-  readonly idleMs: number;
-  readonly clock: Clock;
-  /** Told the size of every chunk as received. */
-  readonly onBytes?: (count: number) => void;
-}
-
-type BodyReader = ReadableStreamDefaultReader<Uint8Array>;
 
 /**
  * Opens a request body for streaming, decompressed when it is gzip. A response instead when it is
@@ -54,53 +17,31 @@ export function openBody(request: Request, limits: BodyLimits): BodyReader | Res
   }
   const declared = Number(request.headers.get("content-length") ?? "0");
   if (declared > limits.maxBytes) return new BodyError("too-large").toResponse();
-  const received = streamOf(receive(request.body, declared, limits), readAhead(declared));
-  return isGzip ? streamOf(gunzip(received, limits.maxBytes)).getReader() : received.getReader();
+  if (!request.body) return EMPTY;
+  const received = new ReceivedBody(request.body, declared, limits);
+  return isGzip ? gunzipped(received, limits.maxBytes) : received;
 }
 
-async function* receive(
-  body: ReadableStream<Uint8Array> | null,
-  declared: number,
-  limits: BodyLimits,
-): AsyncGenerator<Uint8Array> {
-  if (!body) return;
-  const reader = body.getReader();
-  let size = 0;
-  let complete = false;
-  try {
-    while (true) {
-      const { done, value } = await withinIdleTime(reader, limits);
-      if (done) break;
-      size += value.length;
-      limits.onBytes?.(value.length);
-      if (size > limits.maxBytes) throw new BodyError("too-large");
-      yield value;
-      if (size === declared) break; // not waiting for an end that a closed connection would spoil
-    }
-    complete = true;
-  } finally {
-    if (!complete) reader.cancel().catch(() => {});
-  }
+const EMPTY: BodyReader = {
+  read: () => Promise.resolve({ done: true }),
+  cancel: () => Promise.resolve(),
+};
+
+function gunzipped(received: BodyReader, maxBytes: number): BodyReader {
+  const unpacked = gunzip(received, maxBytes);
+  return {
+    async read() {
+      const { done, value } = await unpacked.next();
+      return done ? { done } : { done: false, value };
+    },
+    async cancel() {
+      await received.cancel();
+      await unpacked.return(undefined);
+    },
+  };
 }
 
-async function withinIdleTime(reader: BodyReader, { clock, idleMs }: BodyLimits) {
-  const over = new AbortController();
-  const read = reader.read().catch(() => {
-    throw new BodyError("gone");
-  });
-  const idle = clock.sleep(idleMs, over.signal).then((): never => {
-    throw new BodyError("idle");
-  });
-  idle.catch(() => {}); // the sleep also ends when the read was first
-  read.catch(() => {});
-  try {
-    return await Promise.race([read, idle]);
-  } finally {
-    over.abort();
-  }
-}
-
-async function* gunzip(source: ReadableStream<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+async function* gunzip(source: BodyReader, maxBytes: number): AsyncGenerator<Uint8Array> {
   const unpacked = createGunzip();
   const packed = Readable.from(asBuffers(source), { objectMode: false, highWaterMark: 64 * 1024 });
   packed.on("error", (error) => unpacked.destroy(error));
@@ -117,48 +58,14 @@ async function* gunzip(source: ReadableStream<Uint8Array>, maxBytes: number): As
   } finally {
     packed.destroy();
     unpacked.destroy();
+    source.cancel().catch(() => {});
   }
 }
 
-async function* asBuffers(source: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
-  for await (const chunk of source) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-}
-
-/** Pulls one chunk at a time; the client is held back while nobody reads. */
-function streamOf(
-  source: AsyncGenerator<Uint8Array>,
-  strategy: QueuingStrategy<Uint8Array> = { highWaterMark: 0 },
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await source.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await source.return(undefined);
-    },
-  }, strategy);
-}
-
-/** Read ahead of the child, per body. */
-const READ_AHEAD_BYTES = 512 * 1024;
-/** The end of a body of known length is taken in at once, however slow the child is. */
-const TAIL_BYTES = 1 << 20;
-
-/**
- * When a client leaves, the runtime drops the part of its body that we have not read yet (640 KiB
- * seen), even if the body had arrived as a whole. So the tail does not stay there while git works.
- */
-function readAhead(declared: number): QueuingStrategy<Uint8Array> {
-  let seen = 0;
-  return {
-    highWaterMark: READ_AHEAD_BYTES,
-    size: (chunk) => {
-      seen += chunk?.length ?? 0;
-      return declared - seen < TAIL_BYTES && declared > 0 ? 0 : chunk?.length ?? 0;
-    },
-  };
+async function* asBuffers(source: BodyReader): AsyncGenerator<Buffer> {
+  for (let chunk = await source.read(); !chunk.done; chunk = await source.read()) {
+    yield Buffer.from(chunk.value.buffer, chunk.value.byteOffset, chunk.value.byteLength);
+  }
 }
 
 /** Longest time spent on reading what nobody wants (git-http 1.10). */
@@ -197,12 +104,14 @@ export async function drain(reader: BodyReader, clock: Clock, quietMs = DRAIN_MS
   })();
   let complete = false;
   try {
-    while (!(await reader.read()).done) lastReadAt = clock.monotonic();
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read(chunk.value)) {
+      lastReadAt = clock.monotonic();
+    }
     complete = true;
   } catch {
     // The client is gone; nothing is left to drain.
   }
-  over.abort();
+  over.abort("read");
   return await watching === "read" && complete;
 }
 
@@ -231,7 +140,7 @@ export async function pump(
       return "broken-pipe";
     }
     try {
-      chunk = (await reader.read()).value;
+      chunk = (await reader.read(chunk === head ? undefined : chunk)).value;
     } catch (error) {
       problem = error instanceof BodyError ? error : new BodyError("gone");
       chunk = undefined;

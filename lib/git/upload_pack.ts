@@ -13,7 +13,8 @@ import { gitProtocol, protocolVersion } from "./protocol_version.ts";
 import { reasonLine } from "./push_report.ts";
 import { RefView } from "./ref_view.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
-import { BodyError, openBody, pump, type PumpEnd } from "./request_body.ts";
+import { BodyError, type BodyReader } from "./received_body.ts";
+import { openBody, pump, type PumpEnd } from "./request_body.ts";
 import { gitResponse, internalError, plainResponse, tooBusy } from "./response.ts";
 
 const RESULT_TYPE = "application/x-git-upload-pack-result";
@@ -59,12 +60,11 @@ interface Source {
   readonly onBytes: OnBytes;
 }
 
-type Body = ReadableStreamDefaultReader<Uint8Array>;
 type Finish = (status: "success" | "error") => void;
 
 /** A request that needs a child, or the output of one. */
 interface Asked {
-  readonly body: Body;
+  readonly body: BodyReader;
   /** What was read of the body. */
   readonly head: Uint8Array;
   readonly protocol: string | undefined;
@@ -106,7 +106,7 @@ async function readAsked(
   return { body, head: head.bytes, protocol, fetch: head.fetch, operation, finish };
 }
 
-async function refuseBusy(body: Body): Promise<Response> {
+async function refuseBusy(body: BodyReader): Promise<Response> {
   await body.cancel().catch(() => {});
   return tooBusy();
 }
@@ -119,7 +119,7 @@ interface Head {
 
 /** The first bytes; the whole body when it is a request for refs, or with `room` for a pack, that we understand. */
 async function readHead(
-  body: Body,
+  body: BodyReader,
   version: 0 | 1 | 2,
   room: RequestRoom | undefined,
 ): Promise<Head | Error> {
