@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Client, ResultSet } from "@libsql/client";
 import { LibsqlBatchError } from "@libsql/client/http";
 import type { Logger } from "../observe/mod.ts";
 import { isDatabaseTrouble, isTransient, messageOf, RemoteError, TakenOverError } from "./database_errors.ts";
@@ -8,7 +7,7 @@ import { endLease, type LeaseHolder, ownLease, takeLease, underLease } from "./l
 import { connectLocally } from "./local_connection.ts";
 import { connectRemotely, readAll, type RemoteOptions } from "./remote_client.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
-import type { SqlValue, Statement } from "./statement.ts";
+import type { DatabaseClient, SqlValue, Statement, StatementResult } from "./statement.ts";
 
 /** Where and how to open a database. */
 export interface DatabaseOptions {
@@ -67,7 +66,7 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #url: string;
   readonly #remote: DatabaseOptions["remote"];
-  #client: Promise<Client> | undefined;
+  #client: Promise<DatabaseClient> | undefined;
   #takenOver: TakenOverError | undefined;
 
   private constructor(options: DatabaseOptions) {
@@ -110,12 +109,12 @@ export class Database {
   }
 
   /** Runs one reading statement; replaces a connection that met a lock and tries once more. */
-  async read(sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> {
+  async read(sql: string, args: readonly SqlValue[] = []): Promise<StatementResult> {
     return (await this.readAll([{ sql, args }]))[0]!;
   }
 
   /** Runs several reading statements on one snapshot, with the same second try. */
-  async readAll(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
+  async readAll(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     return await this.#withSecondTry((client) => readAll(client, statements));
   }
 
@@ -123,7 +122,7 @@ export class Database {
    * Runs `statements` in one transaction, once. Throws {@link TakenOverError} for a remote database
    * that another server has taken over.
    */
-  async write(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
+  async write(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     const client = await this.#current();
     if (!this.#remote) return await client.batch(statements.map(bound), "write");
     try {
@@ -170,7 +169,7 @@ export class Database {
     await this.#disconnect();
   }
 
-  async #withSecondTry<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  async #withSecondTry<T>(work: (client: DatabaseClient) => Promise<T>): Promise<T> {
     try {
       return await work(await this.#current());
     } catch (cause) {
@@ -182,7 +181,7 @@ export class Database {
   }
 
   /** The connection; opened by whoever needs it first, shared by all who wait for it. */
-  #current(): Promise<Client> {
+  #current(): Promise<DatabaseClient> {
     if (this.#client) return this.#client;
     const opening = this.#connect();
     this.#client = opening;
@@ -192,7 +191,7 @@ export class Database {
     return opening;
   }
 
-  async #connect(): Promise<Client> {
+  async #connect(): Promise<DatabaseClient> {
     if (this.#remote) return connectRemotely(this.#url, this.#remote);
     return await connectLocally(this.#url, this.#options.busyTimeoutMs);
   }

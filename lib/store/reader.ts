@@ -1,8 +1,8 @@
-import type { ResultSet, Row } from "@libsql/client";
+import type { Row } from "@libsql/client";
 import type { Logger, PurgatoryEntryType, StoreGroup } from "../observe/mod.ts";
 import { type Clock, nowSeconds } from "../world/mod.ts";
 import type { Database } from "./database.ts";
-import type { SqlValue, Statement } from "./statement.ts";
+import type { SqlValue, Statement, StatementResult } from "./statement.ts";
 import type { DamagedRow, ReadRows } from "./waiting_rows.ts";
 import type { Writer } from "./writer.ts";
 
@@ -57,7 +57,7 @@ export class Reader {
   }
 
   /** The results of several statements on one snapshot. */
-  async all(statements: readonly Statement[]): Promise<readonly ResultSet[]> {
+  async all(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     return await this.#parts.database.readAll(statements);
   }
 

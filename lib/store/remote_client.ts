@@ -6,7 +6,7 @@ import {
   type Transaction,
 } from "@libsql/client/http";
 import type { Clock } from "../world/mod.ts";
-import type { Statement } from "./statement.ts";
+import type { DatabaseClient, Statement, StatementResult } from "./statement.ts";
 import { type Fetch, RemoteFetch } from "./remote_fetch.ts";
 
 /** How to reach a remote database. */
@@ -44,15 +44,15 @@ export function connectRemotely(url: string, options: RemoteOptions): Client {
  * is more than a server puts into one. For local clients too, which know no such bound.
  */
 export async function readAll(
-  client: Client,
+  client: DatabaseClient | Client,
   statements: readonly Statement[],
-): Promise<readonly ResultSet[]> {
+): Promise<readonly StatementResult[]> {
   const wanted = statements.map(({ sql, args }) => ({ sql, args: [...args] }));
   try {
     // A single statement has its own snapshot.
     return wanted.length === 1 ? [await client.execute(wanted[0]!)] : await client.batch(wanted, "deferred");
   } catch (cause) {
-    if (!isTooLarge(cause)) throw cause;
+    if (!isTooLarge(cause) || !("transaction" in client)) throw cause;
     return await readInPages(client, statements);
   }
 }

@@ -1,12 +1,12 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Client, ResultSet } from "@libsql/client";
+import type { Client } from "@libsql/client";
 import { KIND, type NostrEvent } from "../nostr/mod.ts";
 import { type Logger, noStoreMetrics } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { LOCAL, type ReadableDatabase, REMOTE } from "./database.ts";
-import type { SqlValue, Statement } from "./statement.ts";
+import type { SqlValue, Statement, StatementResult } from "./statement.ts";
 import { type EventRange, eventTexts } from "./event_texts.ts";
 import type { FilterLimits } from "./filter_sql.ts";
 import { heldOf } from "./gone_tables.ts";
@@ -67,7 +67,7 @@ export class StoredData {
     this.schemaVersion = schemaVersion;
     const database = this.#database = {
       bounds: isRemote(options.location) ? REMOTE : LOCAL,
-      read: async (sql: string, args: readonly SqlValue[] = []): Promise<ResultSet> =>
+      read: async (sql: string, args: readonly SqlValue[] = []): Promise<StatementResult> =>
         (await readAll(client, [{ sql, args }]))[0]!,
       readAll: (statements: readonly Statement[]) => readAll(client, statements),
     };
