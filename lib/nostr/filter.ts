@@ -1,6 +1,9 @@
 import { isHex64, type NostrEvent } from "./event.ts";
 
-/** A parsed NIP-01 filter. An empty list matches nothing; an absent one does not constrain. */
+/**
+ * A parsed NIP-01 filter. An empty list matches nothing; an absent one does not constrain. No list
+ * holds a value twice.
+ */
 export interface Filter {
   readonly ids?: readonly string[];
   readonly authors?: readonly string[];

@@ -52,25 +52,24 @@ export const SEPARATOR = "\x1e";
  * The statement that reads the JSON texts of the rows that `rows` selects, in its order, as one value
  * separated by {@link SEPARATOR}: many times cheaper than fetching row by row. The join keeps the
  * order because a subquery with a LIMIT is always its outer loop. Texts of more bytes than the
- * parameter `largest` are left out and counted in a second column, which bounds the value.
+ * parameter `largest` are left out, which bounds the value; the second column counts all rows.
  */
 export function textsStatement(rows: string, largest: string): string {
-  return `SELECT group_concat(e.json, char(30)) FILTER (WHERE octet_length(e.json) <= ${largest}),
-      count(*) FILTER (WHERE octet_length(e.json) > ${largest})
+  return `SELECT group_concat(e.json, '${SEPARATOR}') FILTER (WHERE octet_length(e.json) <= ${largest}), count(*)
     FROM (${rows}) s CROSS JOIN events e ON e.seq = s.seq`;
 }
 
 /** The texts of the newest `limit` matches, as {@link textsStatement} reads them. */
 export function textsOf(filter: Filter, limit: number, nowSeconds: number, largest: number): Statement {
   const args: SqlValue[] = [];
-  const rows = newest(filter, limit, nowSeconds, args);
+  const rows = candidates(filter, limit, nowSeconds, args);
   return { sql: textsStatement(rows, parameter(args, BigInt(largest))), args };
 }
 
 /** The row numbers of the newest `limit` matches as one value, separated by commas. */
 export function rowsOf(filter: Filter, limit: number, nowSeconds: number): Statement {
   const args: SqlValue[] = [];
-  return { sql: `SELECT group_concat(seq) FROM (${newest(filter, limit, nowSeconds, args)})`, args };
+  return { sql: `SELECT group_concat(seq) FROM (${candidates(filter, limit, nowSeconds, args)})`, args };
 }
 
 /** The number of distinct matches of `filters`, each of which {@link canMatch}. */
@@ -80,27 +79,20 @@ export function countOf(filters: readonly Filter[], nowSeconds: number): Stateme
   return { sql: `SELECT count(DISTINCT seq) FROM (${branches.join(" UNION ALL ")})`, args };
 }
 
-function newest(filter: Filter, limit: number, now: number, args: SqlValue[]): string {
-  const inner = candidates(filter, limit, now, args);
-  // NOT INDEXED leaves only the look-up by row number, or a planner may walk all events by time.
-  return `SELECT seq FROM events NOT INDEXED WHERE seq IN (${inner})
-    ORDER BY created_at DESC, id LIMIT ${parameter(args, BigInt(limit))}`;
-}
-
 /** One value list a look-up runs over, and the column it is compared with. */
 interface Dimension {
   readonly column: string;
   readonly values: readonly (string | number)[];
 }
 
-/** Row numbers that contain the newest `limit` matches; all matches, some twice, without a limit. */
+/** Row numbers of the newest `limit` matches, in order; of all matches, some twice, without a limit. */
 function candidates(filter: Filter, limit: number | undefined, now: number, args: SqlValue[]): string {
-  if (filter.ids) return byId(filter, now, args);
+  if (filter.ids) return byId(filter, limit, now, args);
   const tag = wayInByTag(filter);
   return tag === undefined ? byColumns(filter, limit, now, args) : byTag(filter, tag, limit, now, args);
 }
 
-function byId(filter: Filter, now: number, args: SqlValue[]): string {
+function byId(filter: Filter, limit: number | undefined, now: number, args: SqlValue[]): string {
   const source = `json_each(${listParameter(args, filter.ids!)}) v CROSS JOIN events x ON x.id = v.value`;
   const conditions = [
     ...rangeConditions(filter, "x", now, args),
@@ -108,7 +100,9 @@ function byId(filter: Filter, now: number, args: SqlValue[]): string {
   ];
   if (filter.authors) conditions.push(among("x.pubkey", filter.authors, args));
   if (filter.kinds) conditions.push(among("x.kind", filter.kinds, args));
-  return `SELECT x.seq AS seq FROM ${source} WHERE ${conditions.join(" AND ")}`;
+  return `SELECT x.seq AS seq FROM ${source} WHERE ${conditions.join(" AND ")}${
+    newestFirst("x", limit, args)
+  }`;
 }
 
 function byColumns(filter: Filter, limit: number | undefined, now: number, args: SqlValue[]): string {
@@ -175,13 +169,16 @@ function lookUp(
   }
   const where = [...matched, ...moreConditions()].join(" AND ");
   const pass = `${[...lists, source].join(" CROSS JOIN ")} WHERE ${where}`;
-  if (limit === undefined) return `SELECT ${alias}.seq AS seq FROM ${pass}`;
-  const order = `ORDER BY ${alias}.created_at DESC, ${alias}.id_order LIMIT ${
-    parameter(args, BigInt(limit))
-  }`;
   // An event has one author and one kind, but may be found under several values of a tag.
   const isRepeated = dimensions.some(({ column, values }) => column === "x.value" && values.length > 1);
-  return `SELECT ${isRepeated ? "DISTINCT " : ""}${alias}.seq AS seq FROM ${pass} ${order}`;
+  const distinct = isRepeated && limit !== undefined ? "DISTINCT " : "";
+  return `SELECT ${distinct}${alias}.seq AS seq FROM ${pass}${newestFirst(alias, limit, args)}`;
+}
+
+/** The order in which the events of one second are nearly always those of their ids, and the limit. */
+function newestFirst(alias: string, limit: number | undefined, args: SqlValue[]): string {
+  if (limit === undefined) return "";
+  return ` ORDER BY ${alias}.created_at DESC, ${alias}.id_order LIMIT ${parameter(args, BigInt(limit))}`;
 }
 
 /**

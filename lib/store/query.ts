@@ -1,4 +1,4 @@
-import type { Filter } from "../nostr/mod.ts";
+import { compareNewestFirst, type Filter } from "../nostr/mod.ts";
 import type { ReadableDatabase } from "./database.ts";
 import type { Statement } from "./statement.ts";
 import {
@@ -11,6 +11,7 @@ import {
   textsOf,
   textsStatement,
 } from "./filter_sql.ts";
+import { ID_ORDER_DIGITS } from "./text_key.ts";
 import { nextTurn } from "./turn.ts";
 
 /** Filters answered before other tasks get a turn. */
@@ -28,6 +29,15 @@ interface Wanted {
 
 /** Stored JSON texts of the events matching any filter; see `Store.query`. */
 export async function queryTexts(
+  database: ReadableDatabase,
+  filters: readonly Filter[],
+  limits: FilterLimits,
+  nowSeconds: number,
+): Promise<readonly string[]> {
+  return inOrder(await textsOfAny(database, filters, limits, nowSeconds));
+}
+
+async function textsOfAny(
   database: ReadableDatabase,
   filters: readonly Filter[],
   limits: FilterLimits,
@@ -56,7 +66,28 @@ async function wholePage(
   { sql, args }: Statement,
 ): Promise<string[] | undefined> {
   const row = (await database.read(sql, args)).rows[0];
-  return Number(row?.[1] ?? 0) === 0 ? split(row?.[0], SEPARATOR) : undefined;
+  const texts = split(row?.[0], SEPARATOR);
+  return texts.length === Number(row?.[1] ?? 0) ? texts : undefined;
+}
+
+/** Sorts texts where `id_order`, by which they were read, cannot tell two of them apart. */
+function inOrder(texts: readonly string[]): readonly string[] {
+  if (!texts.some((text, index) => index > 0 && haveSameIdOrder(texts[index - 1]!, text))) return texts;
+  return texts.map((text) => ({ text, ...placeOf(text) })).sort(compareNewestFirst).map(({ text }) => text);
+}
+
+/** Stored texts begin with `{"id":"<64 digits>","pubkey":"<64 digits>","created_at":<seconds>`. */
+const ID_AT = 7;
+
+function haveSameIdOrder(a: string, b: string): boolean {
+  let at = ID_AT;
+  while (at < ID_AT + ID_ORDER_DIGITS && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  return at === ID_AT + ID_ORDER_DIGITS;
+}
+
+function placeOf(text: string): { id: string; created_at: number } {
+  const createdAt = /"created_at":(\d+)/.exec(text)?.[1];
+  return { id: text.slice(ID_AT, ID_AT + 64), created_at: Number(createdAt) };
 }
 
 async function rowsOfAny(
@@ -103,15 +134,16 @@ async function pageInPieces(database: ReadableDatabase, list: string): Promise<s
   return texts;
 }
 
+// NOT INDEXED leaves only the look-up by row number, or a planner may walk all events by time.
 const TEXTS_OF_ROWS = textsStatement(
   `SELECT seq FROM events NOT INDEXED WHERE seq IN (SELECT value FROM json_each(?1))
-    ORDER BY created_at DESC, id LIMIT -1`,
+    ORDER BY created_at DESC, id_order LIMIT -1`,
   "?2",
 );
 
 const SIZES_OF_ROWS = `SELECT group_concat(seq || ':' || size) FROM (
   SELECT seq, octet_length(json) AS size FROM events NOT INDEXED
-  WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, id LIMIT -1)`;
+  WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY created_at DESC, id_order LIMIT -1)`;
 
 /** Number of distinct events matching any filter; throws RangeError above 400 filters. */
 export async function countEvents(

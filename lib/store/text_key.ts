@@ -18,10 +18,13 @@ export function valueOfTextKey(key: string): string {
   return key.startsWith(ESCAPE) ? JSON.parse(key.slice(ESCAPE.length)) as string : key;
 }
 
+/** Hex digits of an id that make its {@link idOrder}. */
+export const ID_ORDER_DIGITS = 13;
+
 /**
  * First 52 bits of an event id as an integer: orders events of one second as their ids do, at a
- * tenth of the index space. Ids that agree in all 52 bits are told apart by the final sort.
+ * tenth of the index space. Texts whose ids agree in all 52 bits are told apart once they are read.
  */
 export function idOrder(id: string): number {
-  return Number.parseInt(id.slice(0, 13), 16);
+  return Number.parseInt(id.slice(0, ID_ORDER_DIGITS), 16);
 }

@@ -20,6 +20,19 @@ Deno.test(
 );
 
 Deno.test(
+  "R-7 ids of one second that begin alike are told apart by their ends, whatever way they are asked for",
+  eachStore(async ({ store }) => {
+    const of = (end: string, created_at: number) => event({ id: "5".repeat(63) + end, created_at });
+    const events = [of("1", NOW), of("3", NOW), of("2", NOW - 1), of("4", NOW - 1)];
+    await put(store, events[3]!, events[1]!, events[0]!, events[2]!);
+    const all = events.map(({ id }) => id);
+    assert.deepEqual(await ids(store, filter({ kinds: [1] })), all);
+    assert.deepEqual(await ids(store, filter({ ids: all.toReversed() })), all);
+    assert.deepEqual(await ids(store, filter({ authors: [key(1)] }), filter({ until: NOW })), all);
+  }),
+);
+
+Deno.test(
   "R-7 a limit keeps the newest of each filter; 0 and empty lists match nothing",
   eachStore(async ({ store }) => {
     const events = Array.from({ length: 10 }, (_, i) => event({ created_at: NOW + i, kind: i % 2 }));
