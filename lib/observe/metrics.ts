@@ -14,6 +14,7 @@ import {
   intakeGroup,
   type RelayGroup,
   relayGroup,
+  type SentTally,
 } from "./metrics_groups.ts";
 import { labelText } from "./metrics_labels.ts";
 import { LoopLag } from "./metrics_lag.ts";
@@ -115,15 +116,26 @@ export function createMetrics(options: MetricsOptions): Metrics {
     log,
   });
   const subscriptions = { open: 0 };
+  const sent: SentTally = new Map();
   const traffic = new TrafficTally(() => options.topRepos, clock);
   const attempts = new AttemptTally();
   const lag = new LoopLag(clock);
-  const gauges = new Gauges({ families, connections, subscriptions, traffic, attempts, lag, clock, log });
+  const gauges = new Gauges({
+    families,
+    connections,
+    subscriptions,
+    sent,
+    traffic,
+    attempts,
+    lag,
+    clock,
+    log,
+  });
   families.buildInfo.set({ version: labelText(options.version), commit: labelText(options.commit) }, 1);
   const { registry } = families;
   const jobs = jobGroup(families);
   return {
-    relay: relayGroup(families, connections, subscriptions),
+    relay: relayGroup(families, connections, subscriptions, sent),
     intake: intakeGroup(families),
     purgatory: purgatoryGroup(families),
     git: gitGroup(families, traffic),

@@ -2,7 +2,7 @@ import type { Clock } from "../world/mod.ts";
 import type { Logger } from "./log.ts";
 import type { ConnectionTracker } from "./metrics_addresses.ts";
 import type { Families } from "./metrics_families.ts";
-import type { SubscriptionSum } from "./metrics_groups.ts";
+import type { SentTally, SubscriptionSum } from "./metrics_groups.ts";
 import type { LoopLag } from "./metrics_lag.ts";
 import { CANDIDATES, type DiskSpace, VOLUMES } from "./metrics_operation.ts";
 import { type MetricSources, SourceReader, type WaitingAges, type WaitingSizes } from "./metrics_sources.ts";
@@ -15,6 +15,7 @@ export interface GaugeInputs {
   readonly families: Families;
   readonly connections: ConnectionTracker;
   readonly subscriptions: SubscriptionSum;
+  readonly sent: SentTally;
   readonly traffic: TrafficTally;
   readonly attempts: AttemptTally;
   readonly lag: LoopLag;
@@ -85,11 +86,13 @@ export class Gauges {
   }
 
   #fromMemory(): void {
-    const { families, connections, subscriptions, traffic, lag } = this.#inputs;
+    const { families, connections, subscriptions, sent, traffic, lag } = this.#inputs;
     families.connectionsActive.set(connections.active);
     families.uniqueIps.set(connections.unique);
     families.flaggedAbusers.set(connections.flagged);
     families.subscriptionsActive.set(this.#sources.subscriptions?.() ?? subscriptions.open);
+    for (const [type, count] of sent) families.messagesSent.inc({ type }, count);
+    sent.clear();
     const load = this.#sources.gitProcesses?.();
     setPlain(families.gitProcesses, load?.active);
     setPlain(families.gitQueue, load?.waiting);

@@ -61,11 +61,15 @@ export interface SubscriptionSum {
   open: number;
 }
 
+/** Messages sent by type that their counter does not know yet: it is too dear for every frame. */
+export type SentTally = Map<(typeof SENT_TYPES)[number], number>;
+
 /** The relay's counters. */
 export function relayGroup(
   families: Families,
   connections: ConnectionTracker,
   subscriptions: SubscriptionSum,
+  sent: SentTally,
 ): RelayGroup {
   return {
     connectionOpened(remoteAddress) {
@@ -77,7 +81,7 @@ export function relayGroup(
     },
     rejected: (reason) => families.upgradesRejected.inc({ reason }),
     received: (type) => families.messagesReceived.inc({ type }),
-    sent: (type) => families.messagesSent.inc({ type }),
+    sent: (type) => void sent.set(type, (sent.get(type) ?? 0) + 1),
     subscriptions(delta) {
       subscriptions.open = Math.max(0, subscriptions.open + delta);
     },

@@ -11,6 +11,8 @@ export interface OutboxSocket {
 }
 
 const OPEN = 1;
+/** Most bytes of UTF-8 for one UTF-16 unit. */
+const MAX_UNIT_BYTES = 3;
 /** WebSocket close code for a client that broke a rule of ours (RFC 6455, 7.4.1). */
 const POLICY_VIOLATION = 1008;
 
@@ -26,6 +28,8 @@ export class Outbox {
   readonly #metrics: RelayMetrics;
   readonly #ended = new AbortController();
   #draining: Promise<boolean> | undefined;
+  /** At least what is queued: the amount when it was last asked for, and the most that was sent since. */
+  #queuedAtMost = 0;
 
   constructor(socket: OutboxSocket, clock: Clock, bounds: RelayBounds, metrics: RelayMetrics) {
     this.#socket = socket;
@@ -42,15 +46,27 @@ export class Outbox {
   /** Queues one frame; false when the connection is closed, or closed because of this frame. */
   send(type: SentType, frame: string): boolean {
     if (this.#ended.signal.aborted || this.#socket.readyState !== OPEN) return false;
-    const queued = this.#socket.bufferedAmount;
-    if (queued > 0 && queued + frame.length > this.#bounds.closeAboveBytes) {
-      this.close(POLICY_VIOLATION, "reader fell behind");
-      return false;
+    const { pauseAboveBytes, closeAboveBytes } = this.#bounds;
+    // Asking the socket is dear, and needless while no bound can be near.
+    const atMost = this.#queuedAtMost + frame.length * MAX_UNIT_BYTES;
+    const mayMatter = atMost > Math.min(pauseAboveBytes, closeAboveBytes);
+    if (mayMatter) {
+      const queued = this.#socket.bufferedAmount;
+      if (queued > 0 && queued + frame.length > closeAboveBytes) {
+        this.close(POLICY_VIOLATION, "reader fell behind");
+        return false;
+      }
     }
     this.#socket.send(frame);
     this.#metrics.sent(type);
-    if (this.isFull) void this.drained();
+    this.#queuedAtMost = mayMatter ? this.#socket.bufferedAmount : atMost;
+    if (this.#queuedAtMost > pauseAboveBytes) void this.drained();
     return true;
+  }
+
+  /** True from the frame that made the queue too long until it is short again. */
+  get isDraining(): boolean {
+    return this.#draining !== undefined;
   }
 
   /** True while more is queued than a sender of many frames should add to. */

@@ -270,7 +270,7 @@ export class Session {
   async #sendStored(subscription: Subscription, texts: readonly string[]): Promise<boolean> {
     for (const [index, text] of texts.entries()) {
       if (!subscription.isOpen || !subscription.send(text)) return false;
-      if (this.#outbox.isFull && !(await this.#outbox.drained())) return false;
+      if (this.#outbox.isDraining && !(await this.#outbox.drained())) return false;
       if ((index + 1) % EVENTS_PER_TURN === 0) await nextTurn();
     }
     return subscription.isOpen;
