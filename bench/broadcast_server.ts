@@ -1,12 +1,8 @@
 /**
- * The floor of live delivery: a worker with a bare `Deno.serve` that sends one frame as often over every
- * open connection as there are subscriptions on it. Receives how often, answers with its port; any
- * message on a connection sends.
+ * The floor of live delivery: a bare `Deno.serve` that sends one frame as often over every open
+ * connection as there are subscriptions on it. Any message on a connection sends.
  */
-interface WorkerScope {
-  onmessage: ((message: MessageEvent<Broadcast>) => void) | null;
-  postMessage(port: number): void;
-}
+import { readSettings, serveBare } from "./bare_server.ts";
 
 /** What is sent over each connection, and how often. */
 export interface Broadcast {
@@ -14,22 +10,16 @@ export interface Broadcast {
   readonly copies: number;
 }
 
-const scope = self as unknown as WorkerScope;
+const { frame, copies } = await readSettings<Broadcast>();
+const sockets = new Set<WebSocket>();
 
-scope.onmessage = ({ data: { frame, copies } }) => {
-  const sockets = new Set<WebSocket>();
-  Deno.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    onListen: ({ port }) => scope.postMessage(port),
-  }, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    // Who publishes listens to nothing, as in the relay's turn.
-    if (new URL(request.url).pathname === "/listen") socket.onopen = () => sockets.add(socket);
-    socket.onclose = () => sockets.delete(socket);
-    socket.onmessage = () => {
-      for (const each of sockets) for (let n = 0; n < copies; n++) each.send(frame);
-    };
-    return response;
-  });
-};
+serveBare((request) => {
+  const { socket, response } = Deno.upgradeWebSocket(request);
+  // Who publishes listens to nothing, as in the relay's turn.
+  if (new URL(request.url).pathname === "/listen") socket.onopen = () => sockets.add(socket);
+  socket.onclose = () => sockets.delete(socket);
+  socket.onmessage = () => {
+    for (const each of sockets) for (let n = 0; n < copies; n++) each.send(frame);
+  };
+  return response;
+});

@@ -5,7 +5,7 @@ import { openRelaySite } from "./relay_site.ts";
 import type { Row } from "./row.ts";
 import { BareSocket } from "./socket.ts";
 import { median } from "./table.ts";
-import { startWorkerServer } from "./worker_server.ts";
+import { startBareServer } from "./bare_server.ts";
 
 const CONNECTIONS = 40;
 const DEADLINE_MS = 20_000;
@@ -19,7 +19,7 @@ export function fanOutRow(name: string, subscriptions: number): Row {
       const each = subscriptions / CONNECTIONS;
       const events = await site.sign(bench.quick ? 5 : 30);
       const frame = `["EVENT","s${each}",${JSON.stringify(events[0])}]`;
-      const floor = await startWorkerServer(new URL("./broadcast_server.ts", import.meta.url), {
+      const floor = await startBareServer(new URL("./broadcast_server.ts", import.meta.url), {
         frame,
         copies: each,
       });
@@ -48,7 +48,7 @@ export function fanOutRow(name: string, subscriptions: number): Row {
           figures: { p99Ms: percentile(ours, 0.99), floorP99Ms: percentile(bare, 0.99) },
         };
       } finally {
-        floor.stop();
+        await floor.stop();
         await site.close();
       }
     },
