@@ -102,7 +102,7 @@ async function answer(
   // Counted as used before looking, so that a repository seen here is not removed under us.
   const release = useOf(context, ref);
   try {
-    if (!await context.repositories.exists(ref)) {
+    if (!context.views.isThere(context.repositories.path(ref)) && !await context.repositories.exists(ref)) {
       if (ref.space !== "prs") {
         release();
         return await refuseUnread(request, repositoryNotFound());

@@ -14,22 +14,23 @@ const FIELDS = 3;
 
 /**
  * What changes on disk when refs change. git writes every ref, HEAD, packed-refs and the configuration
- * as a lock file that it renames, which stamps the folder. Those of them that people edit are watched
- * themselves. A new pack may bring the object that a broken ref lacked.
+ * as a lock file that it renames, which stamps the folder: also when there was none before. Those of them
+ * that people edit are watched themselves, while they are there. A new pack may bring the object that a
+ * broken ref lacked.
  */
-const WATCHED = ["", "/HEAD", "/config", "/packed-refs", "/objects/info", "/objects/pack", "/refs"];
+const WATCHED = ["", "/HEAD", "/config", "/objects/info", "/objects/pack", "/packed-refs", "/refs"];
+/** The first of them tell whether the repository is plain: all that advertisements without refs rest on. */
+const PLAIN_COUNT = 4;
 /** Where these exist, a listing of refs is not all that git advertises, or they are kept elsewhere. */
 const ODDITIES = ["shallow", "commondir", "objects/info/alternates"];
 
 /** The files of a repository that tell whether its refs are as they were. */
 export class RefFiles {
-  readonly #path: string;
-  readonly #names: readonly string[];
+  readonly #paths: readonly string[];
   readonly #stamps: Float64Array;
 
-  private constructor(path: string, names: readonly string[], stamps: Float64Array) {
-    this.#path = path;
-    this.#names = names;
+  private constructor(paths: readonly string[], stamps: Float64Array) {
+    this.#paths = paths;
     this.#stamps = stamps;
   }
 
@@ -38,35 +39,59 @@ export class RefFiles {
    * plain, has very many folders of refs, or is not there.
    */
   static async look(path: string): Promise<RefFiles | undefined> {
-    const names = [...WATCHED];
     // Stamps come before what they stand for: a change in between shows as a change.
-    const stamps = names.flatMap((name) => stampOf(path + name));
+    const stamps = WATCHED.map((name) => stampOf(path + name));
+    const paths = WATCHED.map((name) => path + name);
     if (!await isPlain(path)) return undefined;
-    for (let index = names.indexOf("/refs"), looked = 0; index < names.length; index++) {
+    const packed = WATCHED.indexOf("/packed-refs");
+    if (stamps[packed] === ABSENT) {
+      paths.splice(packed, 1);
+      stamps.splice(packed, 1);
+    }
+    for (let index = paths.length - 1, looked = 0; index < paths.length; index++) {
       try {
-        for await (const { name, isDirectory, isSymlink } of Deno.readDir(path + names[index])) {
+        for await (const { name, isDirectory, isSymlink } of Deno.readDir(paths[index]!)) {
           if (isSymlink || ++looked > MAX_ENTRIES) return undefined;
           if (!isDirectory) continue;
-          names.push(`${names[index]}/${name}`);
-          if (names.length > MAX_FOLDERS) return undefined;
-          stamps.push(...stampOf(path + names.at(-1)));
+          paths.push(`${paths[index]}/${name}`);
+          if (paths.length > MAX_FOLDERS) return undefined;
+          stamps.push(stampOf(paths.at(-1)!));
         }
       } catch {
         return undefined; // gone meanwhile, or never there
       }
     }
-    return new RefFiles(path, names, new Float64Array(stamps));
+    return new RefFiles(paths, new Float64Array(stamps.flat()));
+  }
+
+  /** True when the repository is still there: its folder is the same, with the same entries. */
+  get areThere(): boolean {
+    return this.#areCurrent(1);
+  }
+
+  /** True when what is advertised beside refs is unchanged; refs may have changed. */
+  get arePlain(): boolean {
+    return this.#areCurrent(PLAIN_COUNT);
+  }
+
+  /** True when nothing has changed since. */
+  get areCurrent(): boolean {
+    return this.#areCurrent(this.#paths.length);
   }
 
   /**
-   * True when nothing has changed since. Synchronous: a look at a file costs a microsecond this way,
+   * Whether the first `count` are unchanged. Synchronous: a look at a file costs a microsecond this way,
    * a tenth of what waiting for a thread costs the event loop.
    */
-  areCurrent(): boolean {
-    return this.#names.every((name, index) => {
-      const stamp = stampOf(this.#path + name);
-      return stamp.every((value, field) => value === this.#stamps[index * FIELDS + field]);
-    });
+  #areCurrent(count: number): boolean {
+    for (let index = 0; index < count; index++) {
+      const [modified, inode, size] = stampOf(this.#paths[index]!);
+      const at = index * FIELDS;
+      if (modified !== this.#stamps[at] || inode !== this.#stamps[at + 1] || size !== this.#stamps[at + 2]) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** How long after they were looked at unchanged stamps prove that nothing has changed, in milliseconds. */
@@ -83,20 +108,28 @@ async function isPlain(path: string): Promise<boolean> {
   );
   if (oddities.some((entry) => entry !== undefined)) return false;
   try {
-    const [head, config] = [await Deno.lstat(`${path}/HEAD`), await Deno.stat(`${path}/config`)];
-    if (!head.isFile || config.size > MAX_CONFIG_BYTES) return false;
+    const [head, objects, config] = await Promise.all([
+      Deno.lstat(`${path}/HEAD`),
+      Deno.stat(`${path}/objects`),
+      Deno.stat(`${path}/config`),
+    ]);
+    if (!head.isFile || !objects.isDirectory || config.size > MAX_CONFIG_BYTES) return false;
     return isPlainConfig(await Deno.readTextFile(`${path}/config`));
   } catch {
     return false;
   }
 }
 
-/** Modification time (ms), inode and size; zeros when it is not there. */
-function stampOf(path: string): [number, number, number] {
+/** Modification time (ms), inode and size. */
+type Stamp = readonly [number, number, number];
+
+const ABSENT: Stamp = [0, 0, 0];
+
+function stampOf(path: string): Stamp {
   try {
     const { mtime, ino, size } = Deno.statSync(path);
     return [mtime?.getTime() ?? 0, ino ?? 0, size];
   } catch {
-    return [0, 0, 0];
+    return ABSENT;
   }
 }

@@ -81,8 +81,18 @@ export class RefViews {
     return view === "git" || view === "failed" ? undefined : view;
   }
 
+  /** True when the repository is remembered and still there. False may be either: ask the disk. */
+  isThere(path: string): boolean {
+    return this.#entries.get(path)?.files.areThere === true;
+  }
+
   /** True when git's advertisements of this repository differ from others' in the refs only. Reads no refs. */
   async isPlain(path: string): Promise<boolean> {
+    const entry = this.#entries.get(path);
+    if (entry?.files.arePlain) {
+      this.#use(path, entry);
+      return true;
+    }
     return (this.#current(path) ?? await this.#look(path)) !== undefined;
   }
 
@@ -90,13 +100,19 @@ export class RefViews {
   #current(path: string): Entry | undefined {
     const entry = this.#entries.get(path);
     if (!entry) return undefined;
-    this.#entries.delete(path);
-    if (entry.files.areCurrent()) {
-      this.#entries.set(path, entry);
+    if (entry.files.areCurrent) {
+      this.#use(path, entry);
       return entry;
     }
+    this.#entries.delete(path);
     this.#bytes -= sizeOf(entry);
     return undefined;
+  }
+
+  /** Makes it the last to go. */
+  #use(path: string, entry: Entry): void {
+    this.#entries.delete(path);
+    this.#entries.set(path, entry);
   }
 
   async #look(path: string): Promise<Entry | undefined> {

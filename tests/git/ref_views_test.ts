@@ -247,3 +247,46 @@ Deno.test("G-69 a repository that cannot be listed is left to git", () =>
     await Deno.remove(`${repository}/packed-refs`);
     assert.notEqual(await views.read(repository), undefined);
   }));
+
+Deno.test("G-69 the first packed refs are seen, whoever writes them, and so is what they are changed to", () =>
+  withService(async (service) => {
+    await service.create("x");
+    const path = service.repositories.path(service.ref("x"));
+    const { commits } = await writeMaterial(service.git, path);
+    await inRepository(service.git, path, ["update-ref", "refs/heads/dev", commits[0]!]);
+    const listed = async () => {
+      const expected = await said(service, ALL_REFS, path);
+      assert.equal(await answered(service, ALL_REFS), expected);
+      return expected;
+    };
+    await warm(service);
+    assert.doesNotMatch(await listed(), /refs\/heads\/packed/);
+    await Deno.writeTextFile(`${path}/packed-refs`, `${commits[1]} refs/heads/packed\n`);
+    assert.match(await listed(), new RegExp(`${commits[1]} refs/heads/packed`));
+    await warm(service);
+    await Deno.writeTextFile(`${path}/packed-refs`, `${commits[2]} refs/heads/packed\n`);
+    assert.match(await listed(), new RegExp(`${commits[2]} refs/heads/packed`));
+  }, { virtualTime: true }));
+
+const DAMAGES: Readonly<Record<string, (service: Service, path: string) => Promise<unknown>>> = {
+  "was removed": ({ repositories, ref }) => repositories.remove(ref("x"), { force: true }),
+  "was retired": ({ repositories, ref }) => repositories.retire(ref("x"), "test"),
+  "was moved away by hand": (_service, path) => Deno.rename(path, `${path}.away`),
+  "lost its HEAD": (_service, path) => Deno.remove(`${path}/HEAD`),
+  "lost its objects": (_service, path) => Deno.remove(`${path}/objects`, { recursive: true }),
+};
+
+for (const [what, damage] of Object.entries(DAMAGES)) {
+  Deno.test(`G-69 a repository that ${what} between two requests is not found`, () =>
+    withService(async (service) => {
+      await service.create("x");
+      const path = service.repositories.path(service.ref("x"));
+      await warm(service);
+      const before = service.started();
+      const questions = [...ADVERTISEMENTS, ALL_REFS];
+      for (const question of questions) assert.doesNotMatch(await answered(service, question), /^404/);
+      assert.equal(service.started(), before, "it was in memory");
+      await damage(service, path);
+      for (const question of questions) assert.match(await answered(service, question), /^404 /);
+    }, { virtualTime: true }));
+}
