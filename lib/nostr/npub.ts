@@ -1,9 +1,21 @@
 import { decode, npubEncode } from "nostr-tools/nip19";
 import { isHex64 } from "./event.ts";
 
+/** Most answers remembered in one direction: every request for a repository asks for the same few. */
+const MAX_REMEMBERED = 2_000;
+const npubs = new Map<string, string>();
+const pubkeys = new Map<string, string>();
+
+/** Remembers an answer; all others are forgotten at the bound, which costs no more than working them out again. */
+function remember(answers: Map<string, string>, question: string, answer: string): string {
+  if (answers.size >= MAX_REMEMBERED) answers.clear();
+  answers.set(question, answer);
+  return answer;
+}
+
 /** NIP-19 `npub1…` of a public key in 64 lower-case hex digits. */
 export function encodeNpub(pubkey: string): string {
-  return npubEncode(pubkey);
+  return npubs.get(pubkey) ?? remember(npubs, pubkey, npubEncode(pubkey));
 }
 
 /**
@@ -11,10 +23,14 @@ export function encodeNpub(pubkey: string): string {
  * Undefined for anything else, hex keys and `nprofile` included.
  */
 export function decodeNpub(npub: string): string | undefined {
+  const known = pubkeys.get(npub);
+  if (known !== undefined) return known;
   if (!/^npub1[02-9ac-hj-np-z]{58}$/.test(npub)) return undefined;
   try {
     const decoded = decode(npub);
-    return decoded.type === "npub" && isHex64(decoded.data) ? decoded.data : undefined;
+    if (decoded.type !== "npub" || !isHex64(decoded.data)) return undefined;
+    // Its own text as the key: a part of a URL would keep the whole of it in memory.
+    return remember(pubkeys, encodeNpub(decoded.data), decoded.data);
   } catch {
     return undefined; // a bad checksum is an ordinary "not an npub"
   }
