@@ -8,6 +8,7 @@ import type { PushGate } from "./push_gate.ts";
 import type { Repositories } from "./repository.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { RefViews } from "./ref_views.ts";
+import { Deadlines } from "./deadlines.ts";
 
 /** Bounds of the git service. Sizes in bytes, times in milliseconds. */
 export interface GitHttpLimits {
@@ -100,6 +101,8 @@ export class GitHttpContext {
   readonly requestRoom = new RequestRoom(REQUEST_ROOM_BYTES);
   /** Aborts when the service has been told to end everything. */
   readonly stopping = new AbortController();
+  readonly #bodyIdleMs: number;
+  readonly #deadlines: Deadlines;
   readonly #transfers = new Set<Promise<void>>();
 
   constructor(options: GitHttpOptions) {
@@ -111,6 +114,8 @@ export class GitHttpContext {
     this.limits = options.limits;
     this.metrics = options.metrics ?? noMetrics;
     this.contributions = options.contributions;
+    this.#bodyIdleMs = options.limits.bodyIdleMs ?? BODY_IDLE_MS;
+    this.#deadlines = new Deadlines(this.clock, this.#bodyIdleMs, this.stopping.signal);
     this.places = new ProcessGate(
       () => options.limits.maxGitProcesses,
       options.limits.queueWaitMs ?? QUEUE_WAIT_MS,
@@ -148,7 +153,7 @@ export class GitHttpContext {
   }
 
   #body(maxBytes: number, onBytes: (count: number) => void) {
-    return { maxBytes, idleMs: this.limits.bodyIdleMs ?? BODY_IDLE_MS, clock: this.clock, onBytes };
+    return { maxBytes, idleMs: this.#bodyIdleMs, clock: this.clock, deadlines: this.#deadlines, onBytes };
   }
 
   /** Remembers a transfer until it ends; a push goes on without its client. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../world/mod.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { plainResponse } from "./response.ts";
 
 /** Why a body could not be read to its end. */
@@ -33,6 +34,8 @@ export interface BodyLimits {
   /** Longest silence of the client. */
   readonly idleMs: number;
   readonly clock: Clock;
+  /** Of the same length, for bodies that need no watch of their own. */
+  readonly deadlines: Deadlines;
   /** Told the size of every chunk as received. */
   readonly onBytes?: (count: number) => void;
 }

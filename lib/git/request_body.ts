@@ -4,6 +4,7 @@ import { createGunzip } from "node:zlib";
 import type { Clock } from "../world/mod.ts";
 import { BodyError, type BodyLimits, type BodyReader, ReceivedBody } from "./received_body.ts";
 import { plainResponse } from "./response.ts";
+import { isShort, ShortBody } from "./short_body.ts";
 
 /**
  * Opens a request body for streaming, decompressed when it is gzip. A response instead when it is
@@ -17,6 +18,7 @@ export function openBody(request: Request, limits: BodyLimits): BodyReader | Res
   }
   const declared = Number(request.headers.get("content-length") ?? "0");
   if (declared > limits.maxBytes) return new BodyError("too-large").toResponse();
+  if (!isGzip && isShort(request, declared)) return new ShortBody(request, limits);
   if (!request.body) return EMPTY;
   const received = new ReceivedBody(request.body, declared, limits);
   return isGzip ? gunzipped(received, limits.maxBytes) : received;
