@@ -28,6 +28,8 @@ export class PackSpool {
   #path: string;
   #file: Deno.FsFile | undefined;
   #inFile = 0;
+  /** The last bytes in the file, for readers that keep up. */
+  #latest: Uint8Array = new Uint8Array();
   /** Where what is not in the file goes on. */
   #handed = 0;
   #isKept = true;
@@ -82,6 +84,7 @@ export class PackSpool {
     const written = this.#isKept ? await this.#write(bytes) : 0;
     this.#inFile += written;
     this.#handed += written;
+    this.#latest = bytes.subarray(0, written);
     if (written === bytes.length) return this.wake();
     this.#isKept = false;
     this.#rest = bytes.subarray(written);
@@ -92,6 +95,7 @@ export class PackSpool {
   /** No more bytes: `cut` when the answer is not whole. */
   end(how: "whole" | "cut"): void {
     this.#end = how;
+    this.#latest = new Uint8Array();
     this.#file?.close();
     this.#file = undefined;
     this.wake();
@@ -114,6 +118,8 @@ export class PackSpool {
 
   /** What a reader at `position` finds: so many bytes in the file, bytes, the end, or nothing yet. */
   at(position: number): number | Uint8Array | "whole" | "cut" | undefined {
+    const before = position - (this.#inFile - this.#latest.length);
+    if (before >= 0 && position < this.#inFile) return this.#latest.subarray(before);
     if (position < this.#inFile) return Math.min(this.#inFile - position, BLOCK_BYTES);
     if (this.#rest && position === this.#handed) return this.#rest.slice();
     return this.#end;
