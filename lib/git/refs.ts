@@ -1,6 +1,7 @@
 import { isOid, isValidRefName, ZERO_OID } from "../nostr/mod.ts";
 import { wantAgain } from "./cruft.ts";
 import type { Git } from "./git.ts";
+import { listRefs } from "./ref_listing.ts";
 
 /** Everything a repository points at. */
 export interface RepositoryRefs {
@@ -26,8 +27,13 @@ export class RepositoryError extends Error {
   override readonly name = "RepositoryError";
 }
 
-/** Lists refs (one child) and HEAD. Throws {@link RepositoryError}. */
+/** All refs and HEAD: from their files, or by one child. Throws {@link RepositoryError}. */
 export async function readRefs(git: Git, path: string): Promise<RepositoryRefs> {
+  const refs = await listRefs(path) ?? await askForRefs(git, path);
+  return { refs, head: await readHead(path) };
+}
+
+async function askForRefs(git: Git, path: string): Promise<ReadonlyMap<string, string>> {
   const result = await git.run(
     [`--git-dir=${path}`, "for-each-ref", "--format=%(objectname) %(refname)"],
     { timeoutMs: TIMEOUT_MS },
@@ -38,7 +44,7 @@ export async function readRefs(git: Git, path: string): Promise<RepositoryRefs> 
     const [oid, name] = [line.slice(0, 40), line.slice(41)];
     if (isOid(oid) && name !== "") refs.set(name, oid);
   }
-  return { refs, head: await readHead(path) };
+  return refs;
 }
 
 async function readHead(path: string): Promise<string> {

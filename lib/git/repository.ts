@@ -230,7 +230,7 @@ export class Repositories {
     return this.#uses.get(this.path(ref)) ?? 0;
   }
 
-  /** All refs and HEAD, in one child. Throws {@link RepositoryError}. */
+  /** All refs and HEAD. Throws {@link RepositoryError}. */
   async readRefs(ref: RepositoryRef): Promise<RepositoryRefs> {
     return await readRefs(this.#options.git, this.path(ref));
   }
