@@ -43,6 +43,8 @@ export function gitSettings(version: GitVersion, maxPushBytes: number): [key: st
     ["receive.unpackLimit", "1"],
     ["fetch.unpackLimit", "1"],
     ["transfer.fsckObjects", "false"],
+    // Looking at what a push brings, git has the repository for an alternate, whose refs it knows as its own.
+    ["core.alternateRefsCommand", "true"],
     ["core.logAllRefUpdates", "false"],
     ...durability(version),
     ["transfer.hideRefs", "refs/purgatory/"],
