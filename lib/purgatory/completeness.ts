@@ -1,5 +1,5 @@
 import type { GitData, RepositoryRefs } from "../git/mod.ts";
-import { declaresObjects, type State } from "../nostr/mod.ts";
+import { compareNewestFirst, declaresObjects, type State } from "../nostr/mod.ts";
 import { Authority, type IdentifierView } from "../policy/mod.ts";
 
 /** Where the objects of a state can be copied from: an owner whose repository holds all of them. */
@@ -43,12 +43,28 @@ export async function readDisk(
   const donors = new Map<string, string>();
   const known = [...view.waitingStates.map(({ state }) => state), ...view.storedStates];
   const states = (incoming ? [incoming, ...known] : known).filter(declaresObjects);
-  for (const owner of owners) {
-    const open = states.filter(({ event, author }) =>
-      !donors.has(event.id) && authority.of(owner)?.has(author)
+  const isTrusted = ({ author }: State, owner: string) => authority.of(owner)?.has(author) === true;
+  // A served state older than complete ones of all who rely on it governs nothing: nobody asks what is left of it.
+  const isOutdone = (state: State) =>
+    view.storedStates.includes(state) &&
+    owners.filter((owner) => isTrusted(state, owner)).every((owner) =>
+      states.some((other) =>
+        donors.has(other.event.id) && isTrusted(other, owner) &&
+        compareNewestFirst(other.event, state.event) < 0
+      )
     );
-    if (open.length === 0) continue;
-    const held = await heldBy(repositories, { owner, identifier }, open, await snapshotOf(owner));
+  for (const owner of owners) {
+    const isOpen = (state: State) =>
+      !donors.has(state.event.id) && isTrusted(state, owner) && !isOutdone(state);
+    if (!states.some(isOpen)) continue;
+    const snapshot = await snapshotOf(owner);
+    const tips = new Set(snapshot.refs.values());
+    for (const state of states.filter(isOpen)) {
+      // Refs are complete by construction, so a state equal to them needs no walk.
+      if (untold(state, tips).length === 0) donors.set(state.event.id, owner);
+    }
+    const open = states.filter(isOpen);
+    const held = open.length > 0 ? await heldBy(repositories, { owner, identifier }, open, tips) : [];
     for (const { event } of held) donors.set(event.id, owner);
   }
   return { owners, donors, differs: async (owner, state) => isDifferent(await snapshotOf(owner), state) };
@@ -61,29 +77,28 @@ function isDifferent({ refs, head }: RepositoryRefs, state: State): boolean {
     (state.head !== undefined && state.head !== head);
 }
 
+/** The objects of a state that are no `tips`. */
+function untold({ refs }: State, tips: ReadonlySet<string>): string[] {
+  return [...refs.values()].filter((oid) => !tips.has(oid));
+}
+
 /**
- * Those of `states` whose objects are all complete in a repository. One look sorts out states whose
- * objects are not there, however many wait. Refs are complete by construction, so a state equal to
- * them needs no walk.
+ * Those of `states`, each with other objects than `tips`, whose objects are all complete in a repository.
+ * One look sorts out states whose objects are not there, however many wait.
  */
 async function heldBy(
   repositories: GitData,
   repository: { owner: string; identifier: string },
   states: readonly State[],
-  snapshot: RepositoryRefs,
+  tips: ReadonlySet<string>,
 ): Promise<readonly State[]> {
-  const tips = new Set(snapshot.refs.values());
-  const missing = (state: State) => [...state.refs.values()].filter((oid) => !tips.has(oid));
-  const asked = new Set(states.flatMap(missing));
-  if (asked.size === 0) return states;
+  const asked = new Set(states.flatMap((state) => untold(state, tips)));
   const present = await repositories.present(repository, asked);
   const held: State[] = [];
   for (const state of states) {
-    const unproven = new Set(missing(state));
+    const unproven = new Set(untold(state, tips));
     if ([...unproven].some((oid) => !present.has(oid))) continue;
-    const isComplete = unproven.size === 0 ||
-      (await repositories.complete(repository, unproven)).size === unproven.size;
-    if (isComplete) held.push(state);
+    if ((await repositories.complete(repository, unproven)).size === unproven.size) held.push(state);
   }
   return held;
 }

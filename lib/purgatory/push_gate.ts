@@ -1,5 +1,5 @@
 import type { PushDecision, PushGate, PushGrant, RepositoryRef } from "../git/mod.ts";
-import { declaresObjects, pullRequestIdOf, type State, ZERO_OID } from "../nostr/mod.ts";
+import { pullRequestIdOf, type State, ZERO_OID } from "../nostr/mod.ts";
 import {
   candidateStates,
   type CurationRules,
@@ -121,15 +121,10 @@ export class StatePushGate implements PushGate {
   }
 
   async #decide(repository: RepositoryRef, commands: readonly RefCommand[]): Promise<PushDecision> {
-    const { store, repositories, clock } = this.#parts;
+    const { store, clock } = this.#parts;
     const { owner, identifier } = repository;
     const view = viewOf(identifier, await store.readIdentifier(identifier));
-    const declared = candidateStates(view, owner).filter(declaresObjects).flatMap((
-      state,
-    ) => [...state.refs.values()]);
-    const present = declared.length === 0
-      ? new Set<string>()
-      : new Set((await repositories.present(repository, [...new Set(declared)])).keys());
+    const present = await this.#presentBeside(repository, candidateStates(view, owner), commands);
     const pullRequests = await knowledgeOf(this.#parts, commands);
     const verdict = decidePush({
       view,
@@ -150,6 +145,22 @@ export class StatePushGate implements PushGate {
       await store.commit({ putDirty: [{ owner, identifier, since: clock.now() }] });
     }
     return { ok: true, grant: this.#grant(repository, verdict) };
+  }
+
+  /** Which objects that `states` declare for other refs than those of `commands` are in the repository. */
+  async #presentBeside(
+    repository: RepositoryRef,
+    states: readonly State[],
+    commands: readonly RefCommand[],
+  ): Promise<ReadonlySet<string>> {
+    const { repositories } = this.#parts;
+    const pushed = new Set(commands.map(({ ref }) => ref));
+    const others = states.flatMap(({ refs }) => [...refs]).filter(([ref]) => !pushed.has(ref));
+    if (others.length === 0) return new Set();
+    const tips = new Set((await repositories.readRefs(repository)).refs.values());
+    const open = others.map(([, oid]) => oid).filter((oid) => !tips.has(oid));
+    const found = open.length > 0 ? await repositories.present(repository, open) : new Map();
+    return new Set([...tips, ...found.keys()]);
   }
 
   #grant(repository: RepositoryRef, verdict: PushVerdict & { ok: true }): Grant {

@@ -278,3 +278,25 @@ Deno.test("many waiting states without data cost one look at a repository", () =
     strictEqual(looks, 1);
     strictEqual((await world.repositories.readRefs(repository)).refs.get("refs/heads/main"), main);
   }));
+
+Deno.test("a push to what its state declares looks for no other object, whoever declared the one before", () =>
+  engine(async (world) => {
+    const helper = newSigner();
+    const { owner, work, repository } = await hostedRepository(world, "repo", [helper.pubkey]);
+    let looks = 0;
+    const { present, complete } = world.repositories;
+    world.repositories.present = (...asked) => (looks++, present.apply(world.repositories, asked));
+    world.repositories.complete = (...asked) => (looks++, complete.apply(world.repositories, asked));
+    for (const [number, author] of [owner, helper, owner].entries()) {
+      await commitFile(work, "more", `${number}`);
+      const tip = (await refsOf(work))["refs/heads/main"]!;
+      const created_at = 1_700_000_001 + number;
+      const state = declare(author, "repo", { "refs/heads/main": tip }, { created_at });
+      await world.submit(state);
+      looks = 0;
+      strictEqual(await world.push(work, owner.pubkey, "repo", ["refs/heads/main"]), "");
+      strictEqual(looks, 0);
+      ok(await world.isServed(state.id));
+      strictEqual((await world.repositories.readRefs(repository)).refs.get("refs/heads/main"), tip);
+    }
+  }));
