@@ -11,3 +11,14 @@ export async function undoAll(cleanUp: CleanUp, log: Logger): Promise<void> {
     }
   }
 }
+
+/** What `build` makes; when it fails, whatever it noted in its clean-up is undone before the failure goes on. */
+export async function orUndo<T>(log: Logger, build: (cleanUp: CleanUp) => Promise<T>): Promise<T> {
+  const cleanUp: CleanUp = [];
+  try {
+    return await build(cleanUp);
+  } catch (error) {
+    await undoAll(cleanUp, log);
+    throw error;
+  }
+}

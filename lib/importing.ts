@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { undoAll } from "./clean_up.ts";
+import { orUndo, undoAll } from "./clean_up.ts";
 import type { ImportEngine, ImportInput } from "./commands/mod.ts";
 import { databasePath, LiveConfig, remoteDatabaseUrl } from "./config/mod.ts";
 import { databasePlace } from "./database_place.ts";
@@ -15,13 +15,7 @@ import { claimDirectories, type CleanUp, openStore, StoredData } from "./store/m
  * with one sentence that says what stands in the way; nothing is left behind then.
  */
 export async function openImport(input: ImportInput): Promise<ImportEngine> {
-  const cleanUp: CleanUp = [];
-  try {
-    return await compose(input, cleanUp);
-  } catch (error) {
-    await undoAll(cleanUp, input.log);
-    throw error;
-  }
+  return await orUndo(input.log, (cleanUp) => compose(input, cleanUp));
 }
 
 async function compose(input: ImportInput, cleanUp: CleanUp): Promise<ImportEngine> {

@@ -9,7 +9,7 @@ import {
   type RelayKey,
   withBoundPort,
 } from "./config/mod.ts";
-import { undoAll } from "./clean_up.ts";
+import { orUndo, undoAll } from "./clean_up.ts";
 import { createContributions } from "./contributions.ts";
 import { databasePlace } from "./database_place.ts";
 import { createEngine } from "./engine.ts";
@@ -83,13 +83,7 @@ export interface RunningServer {
  * running then.
  */
 export async function startServer(input: ServerInput): Promise<RunningServer> {
-  const cleanUp: CleanUp = [];
-  try {
-    return await compose(input, cleanUp);
-  } catch (error) {
-    await undoAll(cleanUp, input.log);
-    throw error;
-  }
+  return await orUndo(input.log, (cleanUp) => compose(input, cleanUp));
 }
 
 async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningServer> {
