@@ -35,7 +35,7 @@ async function compose(input: ImportInput, cleanUp: CleanUp): Promise<ImportEngi
   const store = await openStore({ backend: "libsql", ...database, clock, limits: config, log });
   cleanUp.push(() => store.close());
   const repositories = new Repositories({ git, gitDataPath, random, clock, log });
-  const verifier = createVerifier({ workers: input.workers, log });
+  const verifier = createVerifier({ workers: input.workers, library: config.secp256k1Library, log });
   cleanUp.push(() => verifier.close());
   const { intake } = createEngine({
     live: new LiveConfig(config),

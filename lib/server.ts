@@ -143,8 +143,14 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   // Requests in flight may read until the last of them has been answered.
   cleanUp.push(() => store.close(), closeListeners);
   const repositories = new Repositories({ git, gitDataPath, random, clock, log: log.target("git") });
-  const verifier = createVerifier({ workers: VERIFY_WORKERS, log: log.target("relay") });
+  const verifier = createVerifier({
+    workers: VERIFY_WORKERS,
+    library: config.secp256k1Library,
+    log: log.target("relay"),
+  });
   cleanUp.push(() => verifier.close());
+  const { library } = verifier;
+  log.target("relay").info("signatures", { check: library === undefined ? "wasm" : "native", library });
 
   /** Filled once everything it needs exists. */
   const late: { replication?: Replication } = {};

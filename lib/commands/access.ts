@@ -14,6 +14,7 @@ import {
   SYSTEM_VARIABLES,
 } from "../config/mod.ts";
 import { locateGit } from "../git/mod.ts";
+import { NO_LIBRARY, secp256k1Path } from "../nostr/mod.ts";
 import { cLibraryPath } from "../world/mod.ts";
 
 /** One kind of permission with what it is limited to; `undefined` means unlimited. */
@@ -70,14 +71,18 @@ export async function neededAccess(input: AccessInput): Promise<NeededAccess> {
   return { grants, deniedNet: deniedNet(input.examination) };
 }
 
-/** The database's native module where one is loaded; the C library only where a service manager wants to be told. */
+/**
+ * The database's native module where one is loaded, libsecp256k1 where there is one; the C library only where a
+ * service manager wants to be told.
+ */
 async function librariesOf(
-  { nativeModule, env }: AccessInput,
+  { nativeModule, env, examination }: AccessInput,
   loadsLibrary: boolean,
 ): Promise<readonly string[] | undefined> {
   if (loadsLibrary && nativeModule === undefined) return undefined;
   const cLibrary = env["NOTIFY_SOCKET"] === undefined ? undefined : await cLibraryPath();
-  return [loadsLibrary ? nativeModule : undefined, cLibrary].filter((path) => path !== undefined);
+  const secp256k1 = await secp256k1Path(examination.values.secp256k1Library ?? NO_LIBRARY);
+  return [loadsLibrary ? nativeModule : undefined, secp256k1, cLibrary].filter((path) => path !== undefined);
 }
 
 /** The interfaces are this server's own addresses when it listens on all of them. */

@@ -12,6 +12,7 @@ import {
   shortNpub,
   shown,
 } from "../config/mod.ts";
+import { NO_LIBRARY, secp256k1Path } from "../nostr/mod.ts";
 import { knownInstanceName } from "../store/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { accessFlags, type NeededAccess, neededAccess } from "./access.ts";
@@ -21,6 +22,7 @@ import { checkJson, troubleText } from "./check_json.ts";
 import { checkDirectory, checkDisk, checkStateFiles, newestFile } from "./check_files.ts";
 import { checkClock, checkGit, checkLimits, checkPort, runningServer } from "./check_machine.ts";
 import { checkPermissions } from "./check_permissions.ts";
+import { checkSignatures } from "./check_signatures.ts";
 import { type CheckResult, renderCheck, resultsOf } from "./check_result.ts";
 import { loadNativeModule, type NativeModule } from "./native_module.ts";
 
@@ -141,6 +143,7 @@ async function machineResults(subject: Subject): Promise<readonly CheckResult[]>
     ...await directoryResults("git-data-path", "NGIT_GIT_DATA_PATH", gitPath),
     ...await directoryResults("relay-data-path", "NGIT_RELAY_DATA_PATH", relayPath),
     git,
+    await checkSignatures(values.secp256k1Library),
     values.bindAddress
       ? checkPort(values.bindAddress, runningPid, allowRunning)
       : resultsOf("port").skip("NGIT_BIND_ADDRESS is not valid"),
@@ -242,7 +245,9 @@ async function databaseResults(subject: Subject): Promise<DatabaseCheck> {
 }
 
 async function permissionResults(subject: Subject): Promise<readonly CheckResult[]> {
-  return await checkPermissions(subject.access, subject.nativeModule);
+  // Whether signatures are checked by the library has a line of its own.
+  const optional = await secp256k1Path(subject.examination.values.secp256k1Library ?? NO_LIBRARY);
+  return await checkPermissions(subject.access, subject.nativeModule, optional);
 }
 
 function isFailure(result: CheckResult): boolean {

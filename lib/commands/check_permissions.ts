@@ -2,18 +2,23 @@ import { accessFlags, type Grant, type NeededAccess } from "./access.ts";
 import { causeOf, type CheckResult, resultsOf } from "./check_result.ts";
 import type { NativeModule } from "./native_module.ts";
 
-/** Every permission the server needs is granted, and nothing that is broader. */
+/** Every permission the server needs is granted, and nothing that is broader. It can do without `optional`. */
 export async function checkPermissions(
   needed: NeededAccess,
   module: NativeModule,
+  optional: string | undefined,
 ): Promise<readonly CheckResult[]> {
   const { ok, warn, fail } = resultsOf("permissions");
   const missing: string[] = [];
-  for (const grant of needed.grants) missing.push(...await missingOf(grant, module));
+  for (const grant of needed.grants) missing.push(...await missingOf(withoutValue(grant, optional), module));
   const excess = await broaderThan(needed);
   const results = missing.map((flag) => fail(`missing permission: ${flag}`));
   if (excess.length > 0) results.push(warn(`broader than needed (as with -A): ${excess.join(" ")}`));
   return results.length > 0 ? results : [ok("exactly what is needed")];
+}
+
+function withoutValue({ name, values }: Grant, value: string | undefined): Grant {
+  return { name, values: values?.filter((other) => name !== "ffi" || other !== value) };
 }
 
 /** Flags for the values that are not granted. */

@@ -92,6 +92,20 @@ export const path: Kind<string> = {
   show: shown,
 };
 
+/** An absolute path of a library, or `off`; empty is "wherever it usually is". */
+export const library: Kind<string> = {
+  valueName: "PATH",
+  form: "absolute path, or off",
+  empty: "value",
+  parse: (value, option) => {
+    const word = value.trim();
+    if (word.toLowerCase() === "off") return valid("off");
+    if (word === "" || (word.startsWith("/") && !word.includes("\0"))) return valid(word);
+    return invalid(value, option, "expected an absolute path, or off");
+  },
+  show: shown,
+};
+
 /** `IPv4:PORT` or `[IPv6]:PORT`. */
 export const bindAddress: Kind<BindAddress> = {
   valueName: "IP:PORT",

@@ -112,6 +112,12 @@ export const NETWORK_OPTIONS = {
     default: "git",
     help: "git program, a path or a name found in PATH",
   }),
+  NGIT_SECP256K1_LIBRARY: network.withDefault(kinds.library, {
+    default: "",
+    derivedDefault: "one in the usual places",
+    help:
+      "libsecp256k1 that checks signatures; with off, or where there is none, WebAssembly does, more slowly",
+  }),
   NGIT_TRUSTED_PROXIES: network.withDefault(lists.ranges(["loopback", "private", "none"]), {
     default: "loopback",
     help: "Peers whose X-Forwarded-For and Forwarded headers are believed",

@@ -9,6 +9,7 @@ export * from "./npub.ts";
 export * from "./pull_request.ts";
 export * from "./ref_name.ts";
 export * from "./refusal.ts";
+export { NO_LIBRARY, openSecp256k1, secp256k1Path } from "./secp256k1.ts";
 export * from "./service.ts";
 export * from "./state.ts";
 export * from "./tags.ts";

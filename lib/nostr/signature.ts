@@ -1,6 +1,7 @@
 import { verifyEvent } from "nostr-tools/pure";
 import { initNostrWasm } from "nostr-wasm";
-import type { NostrEvent } from "./event.ts";
+import { eventHash, type NostrEvent } from "./event.ts";
+import type { Secp256k1 } from "./secp256k1.ts";
 
 /** Says whether the id is the event's hash and the signature is the author's (NIP-01, BIP-340). */
 export type SignatureCheck = (event: NostrEvent) => boolean;
@@ -11,8 +12,13 @@ export type SignatureCheck = (event: NostrEvent) => boolean;
  */
 const MAX_WASM_UNITS = 65_536;
 
+/** The check of the system's library, for events of any size. */
+export function nativeSignatureCheck({ verify }: Secp256k1): SignatureCheck {
+  return (event) => eventHash(event) === event.id && verify(event.pubkey, event.id, event.sig);
+}
+
 /** Loads the WebAssembly check; events too large for its memory are checked in plain JavaScript. */
-export async function loadSignatureCheck(): Promise<SignatureCheck> {
+export async function loadWasmSignatureCheck(): Promise<SignatureCheck> {
   const wasm = await initNostrWasm();
   return (event) => {
     // A fresh copy of the seven fields: a "verified" mark that a library left on the object must not count.

@@ -1,12 +1,20 @@
 import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "../world/mod.ts";
 import type { NostrEvent } from "./event.ts";
-import { isLargeEvent, loadSignatureCheck, type SignatureCheck } from "./signature.ts";
+import { openSecp256k1, type Secp256k1 } from "./secp256k1.ts";
+import {
+  isLargeEvent,
+  loadWasmSignatureCheck,
+  nativeSignatureCheck,
+  type SignatureCheck,
+} from "./signature.ts";
 
 /** One batch for a worker. */
 export interface VerifyRequest {
   readonly batch: number;
   readonly events: readonly NostrEvent[];
+  /** Path of the system's libsecp256k1 to check with; undefined: WebAssembly. */
+  readonly library: string | undefined;
 }
 
 /** A worker's answer to one batch, in the order of its events. */
@@ -19,6 +27,8 @@ export interface VerifyReply {
 export interface Verifier {
   /** True when the signature is the author's. Never trusts marks on the object. Rejects once closed. */
   verify(event: NostrEvent): Promise<boolean>;
+  /** Path of the system's libsecp256k1 in use; undefined: WebAssembly. */
+  readonly library: string | undefined;
   /** Ends all workers; verifications under way reject. */
   close(): void;
 }
@@ -28,6 +38,8 @@ export interface VerifierInput {
   /** Most worker threads; 0: everything on the calling thread. */
   readonly workers: number;
   readonly log: { warn(message: string, fields?: Readonly<Record<string, string | number>>): void };
+  /** Which libsecp256k1 is used, as `NGIT_SECP256K1_LIBRARY` has it; empty: one in the usual places. */
+  readonly library?: string;
   readonly clock?: Clock;
   /** Most verifications that wait; at the bound the caller's is done at once on its own thread. */
   readonly maxWaiting?: number;
@@ -35,9 +47,14 @@ export interface VerifierInput {
   readonly workerUrl?: URL;
 }
 
-/** Creates a {@link Verifier}; nothing is loaded or started before it is needed. */
+/**
+ * Creates a {@link Verifier}: with the system's libsecp256k1 where it can be used, else with WebAssembly. That
+ * and workers are loaded and started when they are needed.
+ */
 export function createVerifier(input: VerifierInput): Verifier {
-  return new PooledVerifier(input);
+  const { library, problem } = openSecp256k1(input.library ?? "");
+  if (problem !== undefined) input.log.warn("signatures are checked by WebAssembly", { problem });
+  return new PooledVerifier(input, library);
 }
 
 interface Job {
@@ -47,7 +64,8 @@ interface Job {
 
 /** Up to this many waiting verifications are cheaper here than the way to a worker and back. */
 const MAX_LOCAL_JOBS = 4;
-const BATCH_JOBS = 64;
+/** Most verifications of a batch: some 10 ms of a worker's time. A message costs as much as several of the library's. */
+const BATCH_JOBS = { native: 256, wasm: 64 };
 const MAX_WAITING = 20_000;
 const BATCH_DEADLINE_MS = 30_000;
 /** Workers that failed this often are not started again. */
@@ -60,6 +78,8 @@ const MAX_FAILURES = 5;
 class PooledVerifier implements Verifier {
   readonly #input: VerifierInput;
   readonly #clock: Clock;
+  readonly #library: Secp256k1 | undefined;
+  readonly #batchJobs: number;
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, { readonly jobs: readonly Job[]; readonly done: AbortController }>();
   #waiting: Job[] = [];
@@ -69,9 +89,16 @@ class PooledVerifier implements Verifier {
   #batches = 0;
   #failures = 0;
 
-  constructor(input: VerifierInput) {
+  constructor(input: VerifierInput, library: Secp256k1 | undefined) {
     this.#input = input;
+    this.#library = library;
+    this.#check = library && Promise.resolve(nativeSignatureCheck(library));
+    this.#batchJobs = BATCH_JOBS[library ? "native" : "wasm"];
     this.#clock = input.clock ?? systemClock;
+  }
+
+  get library(): string | undefined {
+    return this.#library?.path;
   }
 
   verify(event: NostrEvent): Promise<boolean> {
@@ -93,6 +120,7 @@ class PooledVerifier implements Verifier {
     this.#idle.length = 0;
     this.#busy.clear();
     this.#waiting = [];
+    this.#library?.close();
     for (const { settle } of left) settle.reject(new Error("the verifier is closed"));
   }
 
@@ -119,7 +147,7 @@ class PooledVerifier implements Verifier {
       const worker = this.#idle.pop() ?? this.#start();
       if (!worker) return;
       const share = Math.ceil(this.#waiting.length / this.#input.workers);
-      this.#send(worker, this.#waiting.splice(0, Math.min(share, BATCH_JOBS)));
+      this.#send(worker, this.#waiting.splice(0, Math.min(share, this.#batchJobs)));
     }
   }
 
@@ -144,7 +172,11 @@ class PooledVerifier implements Verifier {
   #send(worker: Worker, jobs: readonly Job[]): void {
     const done = new AbortController();
     this.#busy.set(worker, { jobs, done });
-    const request: VerifyRequest = { batch: ++this.#batches, events: jobs.map(({ event }) => event) };
+    const request: VerifyRequest = {
+      batch: ++this.#batches,
+      events: jobs.map(({ event }) => event),
+      library: this.library,
+    };
     worker.postMessage(request);
     void this.#clock.sleep(BATCH_DEADLINE_MS, done.signal).then(() => {
       if (!done.signal.aborted) this.#fail(worker, "no answer in time");
@@ -178,7 +210,7 @@ class PooledVerifier implements Verifier {
 
   async #runHere(jobs: readonly Job[]): Promise<void> {
     try {
-      const check = await (this.#check ??= loadSignatureCheck());
+      const check = await (this.#check ??= loadWasmSignatureCheck());
       for (const { event, settle } of jobs) settle.resolve(check(event));
     } catch (error) {
       for (const { settle } of jobs) settle.reject(error);

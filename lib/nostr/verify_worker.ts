@@ -1,5 +1,6 @@
 /** Worker side of the verifier: checks batches of signatures, one message each way per batch. */
-import { loadSignatureCheck } from "./signature.ts";
+import { openSecp256k1 } from "./secp256k1.ts";
+import { loadWasmSignatureCheck, nativeSignatureCheck, type SignatureCheck } from "./signature.ts";
 import type { VerifyReply, VerifyRequest } from "./verify.ts";
 
 /** The part of a worker's global scope that is used here. */
@@ -9,9 +10,17 @@ interface WorkerScope {
 }
 
 const scope = self as unknown as WorkerScope;
-const loading = loadSignatureCheck();
+let loading: Promise<SignatureCheck> | undefined;
 
-scope.onmessage = async ({ data }) => {
-  const check = await loading;
-  scope.postMessage({ batch: data.batch, valid: data.events.map(check) });
+/** The check the verifier asks for; an answer by another one would hide that its library is gone. */
+async function load(path: string | undefined): Promise<SignatureCheck> {
+  if (path === undefined) return await loadWasmSignatureCheck();
+  const { library, problem } = openSecp256k1(path);
+  if (!library) throw new Error(problem);
+  return nativeSignatureCheck(library);
+}
+
+scope.onmessage = async ({ data: { batch, events, library } }) => {
+  const check = await (loading ??= load(library));
+  scope.postMessage({ batch, valid: events.map(check) });
 };

@@ -1,3 +1,5 @@
+import { openSystemLibrary, systemLibraryPath } from "./system_library.ts";
+
 /** Where the C library is, tried in order: by name, and by path for a permission that names the file. */
 const PATHS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
   linux: [
@@ -11,10 +13,7 @@ const PATHS: Partial<Record<typeof Deno.build.os, readonly string[]>> = {
 
 /** Absolute path of the C library, for a permission that names it; undefined when it is not where it usually is. */
 export async function cLibraryPath(): Promise<string | undefined> {
-  for (const path of PATHS[Deno.build.os] ?? []) {
-    if (path.startsWith("/") && await Deno.stat(path).then(() => true, () => false)) return path;
-  }
-  return undefined;
+  return await systemLibraryPath(PATHS[Deno.build.os] ?? []);
 }
 
 /**
@@ -24,13 +23,5 @@ export async function cLibraryPath(): Promise<string | undefined> {
 export function openCLibrary<const S extends Deno.ForeignLibraryInterface>(
   symbols: S,
 ): Deno.DynamicLibrary<S> | undefined {
-  for (const path of PATHS[Deno.build.os] ?? []) {
-    if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") continue;
-    try {
-      return Deno.dlopen(path, symbols);
-    } catch {
-      // Not the C library of this system.
-    }
-  }
-  return undefined;
+  return openSystemLibrary(PATHS[Deno.build.os] ?? [], symbols)?.library;
 }

@@ -7,3 +7,4 @@ export type * from "./network.ts";
 export * from "./random.ts";
 export * from "./service_manager.ts";
 export * from "./small_file.ts";
+export * from "./system_library.ts";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { dirname, resolve } from "node:path";
 import { RelayClient } from "../support/relay_client.ts";
 import { git } from "../support/git_client.ts";
+import { installedSecp256k1 } from "../support/secp256k1.ts";
 import { programCommand, ServerProcess } from "../support/server_process.ts";
 import { eventually, withTempDirectory } from "../support/temp.ts";
 import { hosted, isServed } from "../scenarios/support.ts";
@@ -90,6 +91,8 @@ Deno.test("C-41 what is printed follows the configuration", () =>
         /--allow-sys=networkInterfaces,uid,statfs /,
         /libsql/,
       ],
+      [[], key, new RegExp(installedSecp256k1 ?? ""), /secp256k1\.so,/],
+      [["--secp256k1-library=off"], key, /--allow-ffi=/, /secp256k1\.so/],
       [["--max-subscriptions=0"], key, /^error: invalid value '0'/, /deno run/],
     ];
     for (const [args, env, expected, absent] of table) {

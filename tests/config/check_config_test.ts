@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createClient } from "@libsql/client";
 import { checkConfig, type CheckConfigInput, type CheckReport } from "../../lib/commands/check_config.ts";
 import { type Clock, systemClock } from "../../lib/world/mod.ts";
+import { installedSecp256k1 } from "../support/secp256k1.ts";
 
 const SCHEMA = 2;
 
@@ -126,6 +127,25 @@ Deno.test("C-27 a git that does not exist fails with its name", async () => {
   });
 });
 
+Deno.test("what checks signatures is named; a library that cannot is a failure", async () => {
+  await inDirectory(async (cwd) => {
+    const verdict = async (...args: string[]) => lines(await check(cwd, args), "signatures").join();
+    const found = installedSecp256k1 ?? "WebAssembly";
+    assert.equal(await verdict(), `signatures ok checked by ${found}`);
+    assert.equal(await verdict("--secp256k1-library=OFF"), "signatures ok checked by WebAssembly");
+    assert.match(
+      await verdict("--secp256k1-library=/nonexistent/lib.so"),
+      /^signatures FAIL NGIT_SECP256K1_LIBRARY: \/nonexistent\/lib\.so cannot be loaded as libsecp256k1/,
+    );
+    const relative = await check(cwd, ["--secp256k1-library=lib.so"]);
+    assert.match(
+      lines(relative, "options").join(),
+      /invalid value 'lib\.so' for NGIT_SECP256K1_LIBRARY: expected an absolute path, or off/,
+    );
+    assert.match(lines(relative, "signatures").join(), /NGIT_SECP256K1_LIBRARY is not valid/);
+  });
+});
+
 Deno.test("C-34 an older schema is a warning with both versions, a newer one and a damaged file fail", async () => {
   await inDirectory(async (cwd) => {
     await databaseWith(`${cwd}/old`, 1);
@@ -226,6 +246,7 @@ Deno.test("C-37 missing permissions are listed by flag, broader ones are a warni
       );
     }
     assert.ok(!report.includes("--allow-read"), report);
+    assert.ok(!report.includes("secp256k1"), `the server can do without: ${report}`);
   });
 });
 

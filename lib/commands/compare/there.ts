@@ -41,15 +41,15 @@ export async function eventsThere(
     () => {},
   );
   if (problem !== undefined) throw new Error(problem);
-  const genuine = await genuineAmong([...received.values()]);
+  const genuine = await genuineAmong([...received.values()], config.secp256k1Library);
   return {
     announcements: genuine.filter(({ kind }) => kind === KIND.announcement),
     states: genuine.filter(({ kind }) => kind === KIND.state),
   };
 }
 
-async function genuineAmong(events: readonly NostrEvent[]): Promise<NostrEvent[]> {
-  const verifier = createVerifier({ workers: VERIFY_WORKERS, log: commandLog("error") });
+async function genuineAmong(events: readonly NostrEvent[], library: string): Promise<NostrEvent[]> {
+  const verifier = createVerifier({ workers: VERIFY_WORKERS, library, log: commandLog("error") });
   try {
     const valid = await Promise.all(
       events.map(async (event) => eventHash(event) === event.id && await verifier.verify(event)),

@@ -37,7 +37,7 @@ export function subjectLine(event: NostrEvent): string {
 /** Collects the facts that decide about an event, in the order in which the server looks at them. */
 export async function factsOf(data: DataBeside, event: NostrEvent): Promise<Facts> {
   const general = [
-    ...await proofFacts(event),
+    ...await proofFacts(event, data.config.secp256k1Library),
     authorFact(data, event),
     await deletionFact(data, event),
     ...timeFacts(data, event),
@@ -57,11 +57,11 @@ async function specialFacts(data: DataBeside, event: NostrEvent): Promise<Facts>
   return { findings: [await relationFact(data, event)], missing: [] };
 }
 
-async function proofFacts(event: NostrEvent): Promise<Finding[]> {
+async function proofFacts(event: NostrEvent, library: string): Promise<Finding[]> {
   if (eventHash(event) !== event.id) {
     return [{ status: "no", topic: "id", text: "the id is not the hash of the event: it was changed" }];
   }
-  const verifier = createVerifier({ workers: 0, log: commandLog("error") });
+  const verifier = createVerifier({ workers: 0, library, log: commandLog("error") });
   try {
     const valid = await verifier.verify(event);
     const text = valid ? "the author signed it" : "the signature is not the author's";

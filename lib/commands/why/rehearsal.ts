@@ -25,7 +25,11 @@ export async function rehearse(data: DataBeside, value: unknown): Promise<Rehear
   const changes: Changes[] = [];
   const counters = noMetrics();
   const contributions = contributionRules(new LiveConfig(config), rules.domain, () => Promise.resolve(0));
-  const verifier = createVerifier({ workers: 0, log: commandLog("error") });
+  const verifier = createVerifier({
+    workers: 0,
+    library: config.secp256k1Library,
+    log: commandLog("error"),
+  });
   const intake = new Intake({
     store: rehearsalStore(data.store, changes),
     repositories: untouched(data.repositories),
