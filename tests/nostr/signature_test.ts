@@ -7,6 +7,8 @@ import { parseEvent } from "../../lib/nostr/mod.ts";
 import { answersVectors, openSecp256k1, type SchnorrVerify } from "../../lib/nostr/secp256k1.ts";
 import { loadWasmSignatureCheck, nativeSignatureCheck } from "../../lib/nostr/signature.ts";
 import { installedSecp256k1, withoutSecp256k1 } from "../support/secp256k1.ts";
+import { ServerProcess } from "../support/server_process.ts";
+import { withTempDirectory } from "../support/temp.ts";
 
 const MODULE = new URL("../../lib/nostr/secp256k1.ts", import.meta.url).href;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
@@ -102,6 +104,32 @@ Deno.test({
     library.close();
     library.close();
     assert.throws(() => library.verify(publicKey, message, signature), /closed/);
+  },
+});
+
+Deno.test({
+  name:
+    `a start logs what checks signatures, and why it is not the library that was named${withoutSecp256k1}`,
+  ignore: !installedSecp256k1,
+  fn: async () => {
+    const cases: readonly (readonly [Record<string, string>, RegExp])[] = [
+      [{}, new RegExp(`signatures check=native library=${installedSecp256k1}`)],
+      [{ NGIT_SECP256K1_LIBRARY: "off" }, /signatures check=wasm\n/],
+      [
+        { NGIT_SECP256K1_LIBRARY: "/nonexistent/lib.so" },
+        /WARN.* signatures are checked by WebAssembly problem="\/nonexistent\/lib\.so cannot be loaded/,
+      ],
+    ];
+    for (const [env, expected] of cases) {
+      await withTempDirectory(async (directory) => {
+        const server = await ServerProcess.start({
+          dataPath: directory,
+          env: { NGIT_LOG_FORMAT: "text", ...env },
+        });
+        await server.stop();
+        assert.match(server.log, expected);
+      });
+    }
   },
 });
 
