@@ -12,10 +12,11 @@ import { countEvents, queryTexts } from "./query.ts";
 import { Reader, UNEXPIRED } from "./reader.ts";
 import { RefusedTables } from "./refused_tables.ts";
 import type { IdTraces, RefusedCounts, RefusedMatch, RefusedQuery, RefusedType } from "./refused_types.ts";
-import { relatedQuery } from "./related.ts";
-import { standingOf } from "./standing.ts";
+import { relatedQueries } from "./related.ts";
+import { standingsOf } from "./standing.ts";
 import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
 import { textKey } from "./text_key.ts";
+import { Together } from "./together.ts";
 import { tracesOf } from "./traces.ts";
 import type {
   Changes,
@@ -57,6 +58,8 @@ export class LibsqlStore implements Store {
   readonly #gone: GoneTables;
   readonly #refused: RefusedTables;
   readonly #upkeep: UpkeepTables;
+  readonly #standings: Together<NostrEvent, EventStanding>;
+  readonly #relations: Together<NostrEvent, boolean>;
   readonly #closing = new AbortController();
 
   /** Takes over an open, migrated database. */
@@ -67,6 +70,8 @@ export class LibsqlStore implements Store {
     this.#gone = new GoneTables(this.#reader);
     this.#refused = new RefusedTables({ ...parts, reader: this.#reader });
     this.#upkeep = new UpkeepTables({ ...parts, reader: this.#reader });
+    this.#standings = new Together((events) => standingsOf(this.#reader, events));
+    this.#relations = new Together((events) => this.#relationsOf(events));
     if (parts.database.isRemote) {
       // Whatever keeps it from being renewed is told by the next who needs the database.
       const renew = () => parts.database.renew().catch(() => {});
@@ -76,7 +81,7 @@ export class LibsqlStore implements Store {
 
   /** See `Store.standing`. */
   async standing(event: NostrEvent): Promise<EventStanding> {
-    return await standingOf(this.#reader, event);
+    return await this.#standings.ask(event);
   }
 
   /** See `Store.has`. */
@@ -129,8 +134,12 @@ export class LibsqlStore implements Store {
 
   /** See `Store.isRelated`. */
   async isRelated(event: NostrEvent): Promise<boolean> {
-    const { sql, args } = relatedQuery(event, nowSeconds(this.#parts.clock));
-    return await this.#reader.number(sql, args) === 1;
+    return await this.#relations.ask(event);
+  }
+
+  async #relationsOf(events: readonly NostrEvent[]): Promise<readonly boolean[]> {
+    const texts = await this.#reader.texts(relatedQueries(events, nowSeconds(this.#parts.clock)));
+    return Array.from(texts.join(""), (character) => character === "1");
   }
 
   /** See `Store.readIdentifier`. */

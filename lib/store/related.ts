@@ -1,4 +1,5 @@
 import { addressIdentifier, isHex64, KIND, type NostrEvent, parseCoordinate } from "../nostr/mod.ts";
+import { listStatements } from "./list_statements.ts";
 import type { Statement } from "./statement.ts";
 import { textKey } from "./text_key.ts";
 
@@ -11,13 +12,15 @@ const MAX_REFERENCES = 1_000;
 const NO_LINKS = `(${KIND.deletion}, ${KIND.graspList})`;
 
 /**
- * The query that decides whether `event` is related to a served one: 1 or 0. Its coordinates are looked
- * for first, then its ids, then who names it; what answers ends the search.
+ * The queries that decide whether `events` are related to a served one: together one character per event,
+ * 1 or 0. Its coordinates are looked for first, then its ids, then who names it; what answers ends the search.
  */
-export function relatedQuery(event: NostrEvent, nowSeconds: number): Statement {
-  const { coordinates, ids } = referencesOf(event);
-  const lists = [coordinates, ids, forwardNames(event)];
-  return { sql: RELATED, args: [BigInt(nowSeconds), ...lists.map((list) => JSON.stringify(list))] };
+export function relatedQueries(events: readonly NostrEvent[], nowSeconds: number): Statement[] {
+  const rows = events.map((event) => {
+    const { coordinates, ids } = referencesOf(event);
+    return [coordinates, ids, forwardNames(event)];
+  });
+  return listStatements(RELATED, rows).map(({ sql, args }) => ({ sql, args: [...args, BigInt(nowSeconds)] }));
 }
 
 /** Kinds that make nothing related. */
@@ -33,7 +36,7 @@ export interface RelatedKeys {
   readonly opens: readonly string[];
 }
 
-/** The keys of `event`, as an orphan and as a served event; {@link relatedQuery} decides in the end. */
+/** The keys of `event`, as an orphan and as a served event; {@link relatedQueries} decides in the end. */
 export function relatedKeys(event: NostrEvent): RelatedKeys {
   const { coordinates, ids } = referencesOf(event);
   const refersTo = [...ids, ...coordinates.map((parts) => (parts as unknown[]).join(":"))];
@@ -48,15 +51,19 @@ export function relatedKeys(event: NostrEvent): RelatedKeys {
 }
 
 const SERVED_LINK = (alias: string) =>
-  `${alias}.kind NOT IN ${NO_LINKS} AND (${alias}.expires_at IS NULL OR ${alias}.expires_at > ?1)`;
+  `${alias}.kind NOT IN ${NO_LINKS} AND (${alias}.expires_at IS NULL OR ${alias}.expires_at > ?2)`;
 
-const RELATED = `SELECT
-  EXISTS (SELECT 1 FROM json_each(?2) c CROSS JOIN events e INDEXED BY events_by_coordinate
+const RELATED = `SELECT group_concat(
+  EXISTS (SELECT 1 FROM json_each(r.value, '$[0]') c CROSS JOIN events e INDEXED BY events_by_coordinate
     ON e.kind = c.value ->> 0 AND e.pubkey = c.value ->> 1 AND e.d = c.value ->> 2
     WHERE ${SERVED_LINK("e")})
-  OR EXISTS (SELECT 1 FROM json_each(?3) c CROSS JOIN events e ON e.id = c.value WHERE ${SERVED_LINK("e")})
-  OR EXISTS (SELECT 1 FROM json_each(?4) c CROSS JOIN tags t
-    ON t.name = c.value ->> 0 AND t.value = c.value ->> 1 WHERE ${SERVED_LINK("t")})`;
+  OR EXISTS (SELECT 1 FROM json_each(r.value, '$[1]') c CROSS JOIN events e ON e.id = c.value WHERE ${
+  SERVED_LINK("e")
+})
+  OR EXISTS (SELECT 1 FROM json_each(r.value, '$[2]') c CROSS JOIN tags t
+    ON t.name = c.value ->> 0 AND t.value = c.value ->> 1 WHERE ${
+  SERVED_LINK("t")
+}), '') FROM json_each(?1) r`;
 
 /** What the reference tags of `event` name; malformed ones are inert. */
 function referencesOf(event: NostrEvent): { coordinates: unknown[]; ids: string[] } {

@@ -1,38 +1,47 @@
 import { addressIdentifier, type NostrEvent } from "../nostr/mod.ts";
+import { listStatements } from "./list_statements.ts";
 import { type Reader, UNEXPIRED } from "./reader.ts";
 import { textKey } from "./text_key.ts";
 import type { EventStanding } from "./types.ts";
 
-const STANDING = `SELECT
-  EXISTS (SELECT 1 FROM events WHERE id = ?1 AND ${UNEXPIRED.replace("?", "?2")}),
-  EXISTS (SELECT 1 FROM tombstoned_ids WHERE id = ?1 AND pubkey = ?3)
-    OR EXISTS (SELECT 1 FROM tombstoned_coordinates
-      WHERE kind = ?4 AND pubkey = ?3 AND identifier = ?5 AND until >= ?6),
-  EXISTS (SELECT 1 FROM waiting_announcements WHERE event_id = ?1)
-    OR EXISTS (SELECT 1 FROM waiting_states WHERE id = ?1)
-    OR EXISTS (SELECT 1 FROM waiting_pull_requests WHERE id = ?1),
-  EXISTS (SELECT 1 FROM refused_events WHERE id = ?1 AND until > ?7),
-  EXISTS (SELECT 1 FROM expired_ids WHERE id = ?1 AND until > ?7)`;
+/** One character per event, whose lowest five bits are the answers. */
+const STANDING =
+  `WITH e AS MATERIALIZED (SELECT value ->> 0 AS id, value ->> 1 AS pubkey, value ->> 2 AS kind,
+    value ->> 3 AS identifier, value ->> 4 AS created_at FROM json_each(?1))
+  SELECT group_concat(char(64
+    + EXISTS (SELECT 1 FROM events s WHERE s.id = e.id AND ${UNEXPIRED.replace("?", "?2")})
+    + 2 * (EXISTS (SELECT 1 FROM tombstoned_ids t WHERE t.id = e.id AND t.pubkey = e.pubkey)
+      OR EXISTS (SELECT 1 FROM tombstoned_coordinates t WHERE t.kind = e.kind AND t.pubkey = e.pubkey
+        AND t.identifier = e.identifier AND t.until >= e.created_at))
+    + 4 * (EXISTS (SELECT 1 FROM waiting_announcements w WHERE w.event_id = e.id)
+      OR EXISTS (SELECT 1 FROM waiting_states w WHERE w.id = e.id)
+      OR EXISTS (SELECT 1 FROM waiting_pull_requests w WHERE w.id = e.id))
+    + 8 * EXISTS (SELECT 1 FROM refused_events r WHERE r.id = e.id AND r.until > ?3)
+    + 16 * EXISTS (SELECT 1 FROM expired_ids x WHERE x.id = e.id AND x.until > ?3)), '') FROM e`;
 
-/** Looks an event up everywhere at once: every event that arrives is, so it is one statement. */
-export async function standingOf(reader: Reader, event: NostrEvent): Promise<EventStanding> {
-  const identifier = addressIdentifier(event);
-  const [row] = await reader.rows(STANDING, [
-    event.id,
-    reader.now(),
-    event.pubkey,
-    BigInt(event.kind),
+/** Looks events up everywhere at once: every event that arrives is. */
+export async function standingsOf(
+  reader: Reader,
+  events: readonly NostrEvent[],
+): Promise<readonly EventStanding[]> {
+  const rows = events.map((event) => {
+    const identifier = addressIdentifier(event);
     // Other kinds have no coordinate: nothing equals null.
-    identifier === undefined ? null : textKey(identifier),
-    BigInt(event.created_at),
-    reader.nowMs(),
-  ]);
-  const isTrue = (column: number) => Number(row?.[column]) === 1;
-  return {
-    served: isTrue(0),
-    tombstoned: isTrue(1),
-    waiting: isTrue(2),
-    refused: isTrue(3),
-    expired: isTrue(4),
-  };
+    const key = identifier === undefined ? null : textKey(identifier);
+    return [event.id, event.pubkey, event.kind, key, event.created_at];
+  });
+  const now = [reader.now(), reader.nowMs()];
+  const texts = await reader.texts(
+    listStatements(STANDING, rows).map(({ sql, args }) => ({ sql, args: [...args, ...now] })),
+  );
+  return Array.from(texts.join(""), (character) => {
+    const bits = character.charCodeAt(0);
+    return {
+      served: (bits & 1) > 0,
+      tombstoned: (bits & 2) > 0,
+      waiting: (bits & 4) > 0,
+      refused: (bits & 8) > 0,
+      expired: (bits & 16) > 0,
+    };
+  });
 }

@@ -107,5 +107,7 @@ Deno.test(
     for (const [name, of, , expected] of CASES) {
       assert.deepEqual(await store.standing(of), { ...UNKNOWN, ...expected }, name);
     }
+    const together = await Promise.all(CASES.map(([, of]) => store.standing(of)));
+    assert.deepEqual(together, CASES.map(([, , , expected]) => ({ ...UNKNOWN, ...expected })));
   }),
 );
