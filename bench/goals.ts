@@ -138,6 +138,10 @@ const GOALS: readonly Goal[] = [
     goal: "an event reaches 1,000 subscriptions within 20 ms (p99)",
     find: (read) => atMost(read.figure("fanout", "p99Ms"), 20, "ms"),
   },
+  ...([["bystanders", "subscriptions"], ["stored", "stored events"]] as const).map(([name, of]): Goal => ({
+    goal: `an event costs as much beside 10 times the ${of} (within 10 %)`,
+    find: (read) => atMost(read.figure(name, "cpuTimes"), 1.1, "times the CPU"),
+  })),
   {
     goal: "OK within 25 ms (p95) while a large clone runs",
     find: (read) => atMost(read.ours("busy"), 25, "ms"),

@@ -1,9 +1,8 @@
 import type { NostrEvent } from "../lib/nostr/mod.ts";
-import { publishOver } from "./event_rows.ts";
 import { cpuSeconds, percentile } from "./measure.ts";
 import { openRelaySite } from "./relay_site.ts";
 import type { Row } from "./row.ts";
-import { BareSocket } from "./socket.ts";
+import { BareSocket, subscribe } from "./socket.ts";
 import { median } from "./table.ts";
 import { startBareServer } from "./bare_server.ts";
 
@@ -97,63 +96,3 @@ async function deliveries(
     for (const socket of [...sockets, publisher]) socket.close();
   }
 }
-
-/** Opens `count` subscriptions and waits for their EOSE. */
-async function subscribe(
-  socket: BareSocket,
-  count: number,
-  filter: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  for (let n = 1; n <= count; n++) {
-    await socket.countUntil(JSON.stringify(["REQ", `s${n}`, filter]), '["EOSE"');
-  }
-}
-
-/** Events in per second while many subscriptions are open that none of the events matches. */
-export const bystandersRow: Row = {
-  name: "bystanders",
-  async measure(bench) {
-    const site = await openRelaySite(await bench.newDirectory("bystanders"));
-    const count = bench.quick ? 1_000 : 5_000;
-    const sockets: BareSocket[] = [];
-    const rate = async () => {
-      const before = await cpuSeconds([site.server.pid]);
-      const seconds = await publishOver(site, await site.sign(count), 16);
-      return {
-        rate: count / seconds,
-        cpu: Math.round((await cpuSeconds([site.server.pid]) - before) / count * 1e6),
-      };
-    };
-    const grow = async (connections: number) => {
-      for (let n = 0; n < connections; n++) {
-        const socket = await BareSocket.connect(site.server.wsUrl);
-        sockets.push(socket);
-        const filter = {
-          kinds: [1621, 1111],
-          "#e": [sockets.length.toString(16).padStart(64, "0")],
-          limit: 0,
-        };
-        await subscribe(socket, 250, filter);
-      }
-    };
-    try {
-      await rate();
-      await grow(4);
-      const few = await rate();
-      await grow(36);
-      const many = await rate();
-      return {
-        row: "events in, 10,000 other subscriptions open",
-        unit: "events/s",
-        better: "higher",
-        how: `${count} issues over 16 connections; server CPU ${many.cpu} µs per event, ` +
-          `with a tenth of the subscriptions ${few.cpu} µs`,
-        ours: [many.rate],
-        beside: [{ name: "1,000 other subscriptions open", samples: [few.rate] }],
-      };
-    } finally {
-      for (const socket of sockets) socket.close();
-      await site.close();
-    }
-  },
-};

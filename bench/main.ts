@@ -11,12 +11,13 @@ import { databaseServerRows } from "./database_server_rows.ts";
 import { eventRow } from "./event_rows.ts";
 import { fetchRow, infoRefsRow, listRow, manyRefsRows } from "./fetch_row.ts";
 import { firstSyncRow } from "./first_sync_row.ts";
+import { bystandersRow, storedRow } from "./flat_rows.ts";
 import { renderGoals } from "./goals.ts";
 import { huntRow } from "./hunt_row.ts";
 import { largeCloneRows } from "./large_clone_rows.ts";
 import { largePushRow } from "./large_push_row.ts";
 import { latencyRow } from "./latency_row.ts";
-import { bystandersRow, fanOutRow } from "./live_rows.ts";
+import { fanOutRow } from "./live_rows.ts";
 import { describeMachine, secondsOf } from "./measure.ts";
 import { type Report, writePerformancePage } from "./page.ts";
 import { pagingRow } from "./paging_row.ts";
@@ -47,6 +48,7 @@ const ROWS: readonly Row[] = [
   fanOutRow("fanout", 1_000),
   fanOutRow("fanout10k", 10_000),
   bystandersRow,
+  storedRow,
   pagingRow,
   startRow,
   memoryRow,

@@ -65,3 +65,14 @@ export function publishAll(socket: BareSocket, frames: readonly string[], window
     if (frames.length === 0) resolve();
   });
 }
+
+/** Opens `count` subscriptions and waits for their EOSE. */
+export async function subscribe(
+  socket: BareSocket,
+  count: number,
+  filter: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  for (let n = 1; n <= count; n++) {
+    await socket.countUntil(JSON.stringify(["REQ", `s${n}`, filter]), '["EOSE"');
+  }
+}
