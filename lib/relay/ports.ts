@@ -80,7 +80,7 @@ export const DEFAULT_BOUNDS: RelayBounds = {
   drainPollMs: 50,
   queuedMessages: 10_000,
   queuedBytes: 32 << 20,
-  eventsUnderWay: 32,
+  eventsUnderWay: 64,
   eventUnitsUnderWay: 256 << 10,
   heldEvents: 5_000,
   heldBytes: 16 << 20,
