@@ -57,7 +57,7 @@ export function eventRow(name: string, connections: number): Row {
 
 /** Publishes `events`, dealt out to the sockets; returns seconds from the first frame to the last OK. */
 export async function publishOver(
-  { server }: RelaySite,
+  { server }: Pick<RelaySite, "server">,
   events: readonly NostrEvent[],
   connections: number,
 ): Promise<number> {

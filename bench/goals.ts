@@ -133,6 +133,16 @@ const GOALS: readonly Goal[] = [
   {
     goal: "REQs of 500 events at 0.9 of the rate of bare sending",
     find: (read) => atLeast(read.ours("reqs") / read.beside("reqs", 0), 0.9, "of it"),
+    limit: (read) => {
+      const [own, bare] = [read.figure("reqs", "serverCpuMicros"), read.figure("reqs", "bareCpuMicros")];
+      const query = 1e6 / read.beside("reqs", 1);
+      return `a REQ takes ${number(own)} µs of the server's one thread: ${
+        number(bare)
+      } µs to send as the bare ` +
+        `server sends, a packet for each frame, and ${
+          number(query)
+        } µs in the store before the first of them`;
+    },
   },
   {
     goal: "an event reaches 1,000 subscriptions within 20 ms (p99)",
@@ -145,6 +155,14 @@ const GOALS: readonly Goal[] = [
   {
     goal: "OK within 25 ms (p95) while a large clone runs",
     find: (read) => atMost(read.ours("busy"), 25, "ms"),
+  },
+  {
+    goal: "no turn of the event loop above 50 ms while 100,000 events are served and synced",
+    find: (read) => {
+      const events = read.figure("loop", "events");
+      if (events < 100_000) throw new NotMeasured(`there were ${number(events)} events`);
+      return atMost(read.figure("loop", "longestMs"), 50, "ms");
+    },
   },
   {
     goal: "ready within 2 s with 10,000 repositories and 100,000 events",

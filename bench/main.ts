@@ -18,6 +18,7 @@ import { largeCloneRows } from "./large_clone_rows.ts";
 import { largePushRow } from "./large_push_row.ts";
 import { latencyRow } from "./latency_row.ts";
 import { fanOutRow } from "./live_rows.ts";
+import { loopRow } from "./loop_row.ts";
 import { describeMachine, secondsOf } from "./measure.ts";
 import { type Report, writePerformancePage } from "./page.ts";
 import { pagingRow } from "./paging_row.ts";
@@ -53,6 +54,7 @@ const ROWS: readonly Row[] = [
   startRow,
   memoryRow,
   latencyRow,
+  loopRow,
   firstSyncRow,
   secondSyncRow,
   huntRow,

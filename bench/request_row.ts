@@ -45,6 +45,7 @@ async function measureRequests(bench: Bench, site: RelaySite): Promise<Measured>
       () => ratePerSecond(1, seconds, () => store.query([parsed])),
     ]);
     const micros = (seconds: readonly number[]) => Math.round(median(seconds) * 1e6);
+    const figures = { serverCpuMicros: micros(cpu.ours), bareCpuMicros: micros(cpu.bare) };
     return {
       row: `REQs of ${EVENTS} events, ${CONNECTIONS} connections`,
       unit: "REQ/s",
@@ -53,13 +54,14 @@ async function measureRequests(bench: Bench, site: RelaySite): Promise<Measured>
         `kind and #a filter, ${events.length} events stored, ${
           Math.round(frames.join("").length / 1024)
         } KiB per REQ, ` +
-        `one REQ after the other on each connection; server CPU ${micros(cpu.ours)} µs per REQ, ` +
-        `of the bare server ${micros(cpu.bare)} µs; the client, a WebSocket of Deno, takes most of the rest`,
+        `one REQ after the other on each connection; server CPU ${figures.serverCpuMicros} µs per REQ, ` +
+        `of the bare server ${figures.bareCpuMicros} µs`,
       ours: ours!,
       beside: [
         { name: "bare Deno.serve sending the same frames", samples: bare! },
         { name: "store query alone", samples: query! },
       ],
+      figures,
     };
   } finally {
     await floor.stop();

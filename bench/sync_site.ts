@@ -22,6 +22,8 @@ export interface SyncSite {
   readonly count: number;
   /** The source's public name; every byte to and from its followers passes here. */
   readonly proxy: TcpProxy;
+  /** The source itself, until events are added: then it is another process. */
+  readonly source: ServerProcess;
   /** Name of the source as followers use it. */
   readonly sourceUrl: string;
   /** Stops the source, puts events into its database and starts it again. */
@@ -31,8 +33,12 @@ export interface SyncSite {
   close(): Promise<void>;
 }
 
-/** Starts a {@link SyncSite} with everything below `directory`. */
-export async function openSyncSite(directory: string, count: number): Promise<SyncSite> {
+/** Starts a {@link SyncSite} with everything below `directory`, its servers by `program` if need be. */
+export async function openSyncSite(
+  directory: string,
+  count: number,
+  program?: ServerOptions["program"],
+): Promise<SyncSite> {
   const [proxy, followerName] = await Promise.all([TcpProxy.start(), TcpProxy.start()]);
   const owner = newSigner(OWNER_KEY);
   const coordinate = `30617:${owner.pubkey}:${IDENTIFIER}`;
@@ -43,6 +49,7 @@ export async function openSyncSite(directory: string, count: number): Promise<Sy
     source = await ServerProcess.start({
       dataPath: `${directory}/source`,
       env: { ...SERVER_ENV, NGIT_DOMAIN: `localhost:${proxy.port}`, NGIT_SYNC_ENABLE: "false" },
+      ...(program && { program }),
     });
     proxy.backendPort = source.port;
     return source;
@@ -80,6 +87,18 @@ export async function openSyncSite(directory: string, count: number): Promise<Sy
         NGIT_SYNC_BOOTSTRAP_RELAY_URL: sourceUrl,
         ...env,
       },
+      ...(program && { program }),
     });
-  return { coordinate, count, proxy, sourceUrl, add, follow, close };
+  return {
+    coordinate,
+    count,
+    proxy,
+    get source() {
+      return source!;
+    },
+    sourceUrl,
+    add,
+    follow,
+    close,
+  };
 }
