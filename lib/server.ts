@@ -221,6 +221,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);
   await Promise.all([...sweep.jobs(), ...intake.jobs()].map((job) => jobs.register(job)));
+  await intake.resume();
   await startMaintenance({
     config,
     parts: {

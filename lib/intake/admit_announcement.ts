@@ -7,6 +7,7 @@ import {
   type State,
 } from "../nostr/mod.ts";
 import { classifyAnnouncement, decideAnnouncement, type Verdict, viewOf } from "../policy/mod.ts";
+import { holdsRepository } from "../purgatory/mod.ts";
 import type { RetiredRepository } from "../store/mod.ts";
 import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
 import type { JudgeParts } from "./refused_memory.ts";
@@ -26,7 +27,8 @@ export async function admitAnnouncement(
   // A refusal is remembered under the lock, before another announcement can overturn it.
   return await locks.run([identifier], async () => {
     const view = viewOf(identifier, await store.readIdentifier(identifier));
-    const retired = newest(await store.retired(owner, identifier));
+    const last = await store.lastRetired(owner, identifier);
+    const retired = last && holdsRepository(last) ? last : undefined;
     const decision = decideAnnouncement({
       announcement,
       classification: classifyAnnouncement(announcement, rules),
@@ -67,10 +69,6 @@ async function undeletedStates(
     if (parsed?.ok && !await store.isTombstoned(event)) states.push(parsed.state);
   }
   return states;
-}
-
-function newest(retired: readonly RetiredRepository[]): RetiredRepository | undefined {
-  return [...retired].sort((a, b) => b.retiredAt - a.retiredAt)[0];
 }
 
 /** The repository holds a branch or tag, and refs are complete by construction. */

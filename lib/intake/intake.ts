@@ -9,6 +9,7 @@ import {
 } from "../nostr/mod.ts";
 import type { PurgatoryType, RegularJob, RejectedCounts } from "../observe/mod.ts";
 import { IN_PURGATORY_MESSAGE } from "../policy/mod.ts";
+import { BringBack } from "./bring_back.ts";
 import { type AdmitResult, invalid, judge, judged, type Judgement, messageOf } from "./judge.ts";
 import { type EventSource, type IntakeParts, waitingSource } from "./ports.ts";
 import { Reconsideration } from "./reconsider.ts";
@@ -39,6 +40,7 @@ const NOT_STORED = refuse("error", "db_error", "could not store event");
 export class Intake {
   readonly #parts: JudgeParts;
   readonly #reconsideration: Reconsideration;
+  readonly #bringBack: BringBack;
   /** What other relays sent and is being judged; bounded by what they have in flight. */
   readonly #inFlight = new Map<string, Promise<AdmitAnswer>>();
 
@@ -50,6 +52,10 @@ export class Intake {
       ...parts,
       memory,
       judge: (event) => this.#process(event, "retry"),
+    });
+    this.#bringBack = new BringBack({
+      ...parts,
+      judge: async (event) => (await this.#process(event, "retry")).result,
     });
   }
 
@@ -75,6 +81,11 @@ export class Intake {
     return source === "sync" ? await this.#fromRelay(event, relay) : await this.#process(event, source);
   }
 
+  /** Goes on with bringing back held events where a stop cut it off, in the background. */
+  async resume(): Promise<void> {
+    await this.#bringBack.resume();
+  }
+
   /** What keeps the memory of refused events small. */
   jobs(): readonly RegularJob[] {
     const { memory } = this.#parts;
@@ -93,13 +104,15 @@ export class Intake {
     };
   }
 
-  /** Resolves when no refused event is left to be judged again. */
+  /** Resolves when no refused or held event is left to be judged again. */
   async settled(): Promise<void> {
+    await this.#bringBack.settled();
     await this.#reconsideration.settled();
   }
 
   /** Judges nothing again from now on; resolves when what is under way is done. Clients are still served. */
   async stop(): Promise<void> {
+    await this.#bringBack.stop();
     await this.#reconsideration.stop();
   }
 

@@ -76,7 +76,7 @@ export function decideDeletion(view: IdentifierView, request: DeletionRequest): 
 }
 
 function removeAnnouncement(known: KnownAnnouncement, remaining: IdentifierView): Effect[] {
-  const { announcement: { owner, event }, waiting, hosted } = known;
+  const { announcement: { owner, event }, waiting } = known;
   if (waiting) {
     return [{ type: "removeRepository", owner, force: true }, {
       type: "dropAnnouncement",
@@ -84,6 +84,5 @@ function removeAnnouncement(known: KnownAnnouncement, remaining: IdentifierView)
       reason: "deleted",
     }];
   }
-  if (!hosted) return [{ type: "removeServed", id: event.id }];
   return [{ type: "retire", owner, reason: "deleted", events: [event, ...orphanedStates(remaining)] }];
 }

@@ -2,9 +2,13 @@ import { encodeNpub, type NostrEvent, type Refusal, refuse } from "../nostr/mod.
 import type { Effect } from "../policy/mod.ts";
 import type { Changes, InsertVerdict, RetiredRepository } from "../store/mod.ts";
 import { clearContribution } from "./contributions.ts";
+import { firstDependents, hideDependents } from "./dependents.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
+
+/** About the most events that leave with a repository while somebody waits for the answer. */
+const DEPENDENTS_AT_ONCE = 500;
 
 /** What applying a decision led to. */
 export type Applied =
@@ -19,8 +23,9 @@ export type Applied =
 
 /**
  * Applies the effects of one decision for one identifier as one unit of work: repositories first,
- * then one database transaction, then notifications, then a release if asked for. The caller holds
- * the identifier's lock. A refusal means that nothing was kept.
+ * then one database transaction, then notifications, then a release if asked for. Of the events that hang
+ * on a retired repository, those that are too many for one transaction leave later. The caller
+ * holds the identifier's lock. A refusal means that nothing was kept.
  */
 export async function applyEffects(
   parts: ReleaseParts,
@@ -36,13 +41,11 @@ export async function applyEffects(
     if (effect.type === "clearContribution") await clearContribution(parts, effect.scope, effect.id);
   }
   let verdicts: ReadonlyMap<string, InsertVerdict>;
+  let retired: readonly Retired[];
   try {
-    verdicts = await commitEffects(
-      parts,
-      identifier,
-      effects,
-      await retireRepositories(parts, identifier, effects),
-    );
+    retired = await retireRepositories(parts, identifier, effects);
+    const rows = retired.flatMap(({ row, dependents }) => dependents ? [row, dependents] : [row]);
+    verdicts = await commitEffects(parts, identifier, effects, rows);
   } catch (error) {
     parts.log.error("unit of work could not be committed", { repo: identifier, error: String(error) });
     for (const owner of created.owners) {
@@ -51,6 +54,7 @@ export async function applyEffects(
     return refuse("error", "db_error", "could not store event");
   }
   await removeRepositories(parts, identifier, effects);
+  await hideRest(parts, retired);
   const wanted = effects.find((effect) => effect.type === "release");
   const released = wanted
     ? (await release(parts, {
@@ -91,22 +95,52 @@ async function prepareRepositories(
   return { ok: true, owners };
 }
 
+/** A repository out of service. */
+interface Retired {
+  readonly row: RetiredRepository;
+  /** Some of the events that hang on it; undefined when none do. */
+  readonly dependents: RetiredRepository | undefined;
+}
+
 /** Takes repositories out of service before their events go: data without event is harmless. */
 async function retireRepositories(
-  { repositories, store, clock }: ReleaseParts,
+  parts: ReleaseParts,
   identifier: string,
   effects: readonly Effect[],
-): Promise<RetiredRepository[]> {
-  const retired: RetiredRepository[] = [];
+): Promise<Retired[]> {
+  const { repositories, store, clock } = parts;
+  const retired: Retired[] = [];
   for (const effect of effects) {
     if (effect.type !== "retire") continue;
     const { owner, reason, events } = effect;
+    const dependents = await firstDependents(parts, effect, effects);
     // A crash before the events are gone leaves this mark, and the start moves the directory back.
     await store.commit({ putDirty: [{ owner, identifier, since: clock.now() }] });
     const directory = await repositories.retire({ owner, identifier }, reason);
-    retired.push({ owner, identifier, reason, directory, retiredAt: clock.now(), events });
+    const row = { owner, identifier, reason, directory, retiredAt: Math.floor(clock.now()), events };
+    retired.push({
+      row,
+      dependents: dependents.length > 0
+        ? { ...row, directory: "", retiredAt: row.retiredAt - 1, events: dependents }
+        : undefined,
+    });
   }
   return retired;
+}
+
+/** A little more of what hangs on retired repositories: most have no more. The sweep sees to the rest. */
+async function hideRest(parts: ReleaseParts, retired: readonly Retired[]): Promise<void> {
+  for (const { row, dependents } of retired) {
+    if (!dependents) continue;
+    try {
+      await hideDependents(parts, row, DEPENDENTS_AT_ONCE);
+    } catch (error) {
+      parts.log.error("events of a retired repository are still served, the sweep tries again", {
+        repo: row.identifier,
+        error: String(error),
+      });
+    }
+  }
 }
 
 async function commitEffects(
@@ -163,7 +197,7 @@ function changesOf(
     })),
     removeEvents: [
       ...of("removeServed").map(({ id }) => id),
-      ...of("retire").flatMap(({ events }) => events.map(({ id }) => id)),
+      ...retired.flatMap(({ events }) => events.map(({ id }) => id)),
     ],
     putAnnouncements: of("holdAnnouncement").map(({ row }) => row),
     removeAnnouncements: of("dropAnnouncement").map(({ owner }) => ({ owner, identifier })),

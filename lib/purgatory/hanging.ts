@@ -35,22 +35,32 @@ type Events = Pick<Store, "items" | "get">;
 /**
  * Finds the served events that lose their last link to an accepted event when `repository` (its
  * announcement) leaves: those linked to it, directly or not, from which no other links lead to an anchor.
- * Yields them in portions, the most distant first; each has to be out of service before the next is asked
- * for. What does not fit one round may hide a longer way to an anchor.
+ * Yields them in portions, the most distant of each first; each has to be out of service before the next is
+ * asked for, so that one cut off anywhere leaves nothing that is not found from the repository again. What
+ * does not fit one round may hide a longer way to an anchor: it is looked at again when others have left.
  */
 export async function* hangingOn(
   store: Events,
   repository: NostrEvent,
   standing: (event: NostrEvent) => Standing,
 ): AsyncGenerator<readonly NostrEvent[]> {
-  for (;;) {
-    const { linked, anchors, open } = await linkedWith(store, repository, standing);
-    const kept = reachable(linked, anchors);
-    const hanging = [...linked.values()].filter((event) =>
-      !open.has(event.id) && (!kept.has(event.id) || standing(event) === "unwanted")
-    );
-    if (hanging.length === 0) return;
-    yield hanging;
+  // Those that did not leave, as in a rehearsal, are not found for ever.
+  const told = new Set<string>();
+  for (let isLess = true; isLess;) {
+    isLess = false;
+    const direct = (await neighbours(store, [repository])).filter((id) => id !== repository.id);
+    for (let at = 0; at < direct.length; at += EVENTS_PER_QUERY) {
+      const from = direct.slice(at, at + EVENTS_PER_QUERY);
+      const { linked, anchors, open } = await linkedWith(store, repository, from, standing);
+      const kept = reachable(linked, anchors);
+      const hanging = [...linked.values()].filter((event) =>
+        !told.has(event.id) && !open.has(event.id) && (!kept.has(event.id) || standing(event) === "unwanted")
+      );
+      if (hanging.length === 0) continue;
+      isLess = true;
+      for (const { id } of hanging) told.add(id);
+      yield hanging.reverse();
+    }
   }
 }
 
@@ -63,10 +73,11 @@ interface Links {
   readonly open: ReadonlySet<string>;
 }
 
-/** Follows links away from the repository, depth first, so that whole branches are seen. */
+/** Follows links away from the repository, from some of its own, depth first, so that whole branches are seen. */
 async function linkedWith(
   store: Events,
   repository: NostrEvent,
+  direct: readonly string[],
   standing: (event: NostrEvent) => Standing,
 ): Promise<Links> {
   const linked = new Map<string, NostrEvent>();
@@ -74,7 +85,8 @@ async function linkedWith(
   const seen = new Set([repository.id]);
   const looked = new Set(seen);
   const steps: { readonly from: readonly NostrEvent[]; readonly to: readonly string[] }[] = [];
-  const ahead: { readonly id: string; readonly depth: number }[] = [];
+  const ahead = direct.map((id) => ({ id, depth: 1 }));
+  for (const id of direct) seen.add(id);
   const follow = async (from: readonly NostrEvent[], depth: number) => {
     const to = await neighbours(store, from);
     steps.push({ from, to });
@@ -85,7 +97,6 @@ async function linkedWith(
       ahead.push({ id, depth: depth + 1 });
     }
   };
-  await follow([repository], 0);
   while (ahead.length > 0 && linked.size < MAX_EVENTS) {
     const some = ahead.splice(-EVENTS_PER_QUERY);
     for (const { id } of some) looked.add(id);

@@ -1,5 +1,5 @@
-import type { NostrEvent } from "../nostr/mod.ts";
-import type { RepositoryKey } from "../store/mod.ts";
+import { KIND, type NostrEvent } from "../nostr/mod.ts";
+import type { RepositoryKey, RetiredRepository } from "../store/mod.ts";
 import type { ReleaseParts } from "./ports.ts";
 
 /** Most events, and about the most text in UTF-16 units, that leave in one transaction. */
@@ -9,6 +9,11 @@ const SLICE_SIZE = 1 << 20;
 /** The holding row that keeps what is hidden of an author: no repository has an empty identifier. */
 export function authorKey(author: string): RepositoryKey {
   return { owner: author, identifier: "" };
+}
+
+/** True for the row of a repository itself; others of its key hold events that hung on it. */
+export function holdsRepository({ events }: Pick<RetiredRepository, "events">): boolean {
+  return events[0]?.kind === KIND.announcement;
 }
 
 /**
@@ -48,7 +53,8 @@ export class Hiding {
   }
 }
 
-function* slicesOf(events: readonly NostrEvent[]): Generator<readonly NostrEvent[]> {
+/** Cuts `events` into what leaves in one transaction each. */
+export function* slicesOf(events: readonly NostrEvent[]): Generator<readonly NostrEvent[]> {
   let slice: NostrEvent[] = [];
   let size = 0;
   for (const event of events) {

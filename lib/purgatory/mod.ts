@@ -25,6 +25,7 @@ export { contributionRules } from "./contribution_rules.ts";
 export { type ContributionCaps, ContributionUsage } from "./contribution_usage.ts";
 export { clearContribution, contributionRef, contributionsOf } from "./contributions.ts";
 export { gates } from "./gates.ts";
+export { holdsRepository } from "./hidden.ts";
 export { IdleContributions } from "./idle_contributions.ts";
 export { pullRequestLock } from "./lock_keys.ts";
 export { applyBlacklists, type ModerationParts, type ModerationResult } from "./moderation.ts";

@@ -1,20 +1,10 @@
 import type { Contribution } from "../git/mod.ts";
-import {
-  addressIdentifier,
-  contributionIdentifiers,
-  encodeNpub,
-  isPullRequest,
-  KIND,
-  type NostrEvent,
-  parsePullRequest,
-} from "../nostr/mod.ts";
+import { addressIdentifier, encodeNpub, KIND, type NostrEvent, parsePullRequest } from "../nostr/mod.ts";
 import {
   type Blacklists,
   decideModeration,
-  isAnchor,
   operatorRefusal,
   pullRequestRefusal,
-  targetsRefusal,
   viewOf,
 } from "../policy/mod.ts";
 import type { KeyedLock } from "../world/mod.ts";
@@ -23,6 +13,7 @@ import { hangingOn, type Standing } from "./hanging.ts";
 import { authorKey, Hiding } from "./hidden.ts";
 import { hideUnwanted, retireContributions, retireContributors } from "./moderate_contributions.ts";
 import type { ReleaseParts } from "./ports.ts";
+import { standingOf } from "./standing.ts";
 
 /** Authors asked for in one query. */
 const AUTHORS_PER_QUERY = 50;
@@ -146,17 +137,6 @@ async function hideHanging(
     await hiding.hide({ owner: announcement.pubkey, identifier }, events);
     result.hidden += events.length;
   }
-}
-
-function standingOf({ contributions }: ReleaseParts, event: NostrEvent, rules: Blacklists): Standing {
-  // Their own authority decides about states.
-  if (event.kind === KIND.state) return "anchor";
-  if (event.kind === KIND.announcement) return isAnchor(event, rules) ? "anchor" : "apart";
-  const parsed = isPullRequest(event.kind) ? parsePullRequest(event) : undefined;
-  if (!parsed?.ok) return "linked";
-  if (targetsRefusal(parsed.pullRequest, rules)) return "unwanted";
-  const offered = contributions && contributionIdentifiers(parsed.pullRequest, contributions.domain);
-  return offered?.length ? "anchor" : "linked";
 }
 
 /** Adds the identifiers under which a blacklisted announcement is served or waits. */

@@ -1,9 +1,14 @@
 import { addressIdentifier, encodeNpub, KIND, type NostrEvent } from "../nostr/mod.ts";
 import { orphanedStates, viewOf } from "../policy/mod.ts";
+import type { RepositoryKey } from "../store/mod.ts";
 import { type KeyedLock, nowSeconds } from "../world/mod.ts";
+import { hideDependents } from "./dependents.ts";
 import { applyEffects } from "./executor.ts";
+import { holdsRepository } from "./hidden.ts";
 import type { ReleaseParts } from "./ports.ts";
 
+/** About the most events that leave under one lock. */
+const HIDDEN_AT_ONCE = 2_000;
 /** Most expired events handled in one pass. */
 const MAX_PURGED = 500;
 
@@ -30,6 +35,28 @@ export async function discardRetired(
     }
   }
   return count;
+}
+
+/**
+ * Takes out of service what still hangs on a retired repository, with turns for others who wait for its
+ * lock: what was too much for the transaction of its end, what a crash left, and all of it where an
+ * earlier version retired it. Ends early when `signal` aborts.
+ */
+export async function hideLeftDependents(
+  parts: ReleaseParts,
+  locks: KeyedLock,
+  { owner, identifier }: RepositoryKey,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { store } = parts;
+  const isDone = () =>
+    locks.run([identifier], async () => {
+      const row = await store.lastRetired(owner, identifier);
+      if (!row || row.reason === "operator" || !holdsRepository(row)) return true;
+      const isServed = await store.currentVersion(KIND.announcement, owner, identifier);
+      return isServed !== undefined || await hideDependents(parts, row, HIDDEN_AT_ONCE);
+    });
+  while (!signal?.aborted && !await isDone());
 }
 
 /** NIP-40: served events whose time passed leave; a hosted announcement takes its repository along. */

@@ -93,7 +93,8 @@ async function repairDirectory(
   const repository = { owner, identifier };
   await repositories.cleanAfterCrash(repository);
   if (await repositories.exists(repository)) return;
-  const recorded = new Set((await store.retired(owner, identifier)).map(({ directory }) => directory));
+  const recorded = new Set<string>();
+  for await (const { directory } of store.held(owner, identifier)) recorded.add(directory);
   const unrecorded = (await repositories.archived(repository)).filter((directory) =>
     !recorded.has(directory)
   );

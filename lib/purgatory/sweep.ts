@@ -11,8 +11,8 @@ import { pullRequestPin, statePin } from "./pins.ts";
 import { expirePlaceholder } from "./placeholders.ts";
 import type { ReleaseParts } from "./ports.ts";
 import { release } from "./release.ts";
-import { discardRetired, purgeExpiredEvents } from "./retention.ts";
-import type { Placeholder, WaitingPullRequest, WaitingState } from "../store/mod.ts";
+import { discardRetired, hideLeftDependents, purgeExpiredEvents } from "./retention.ts";
+import type { Placeholder, RepositoryKey, WaitingPullRequest, WaitingState } from "../store/mod.ts";
 
 /** Most overdue entries of each kind handled in one sweep; the rest waits for the next one. */
 const MAX_PER_SWEEP = 500;
@@ -30,15 +30,20 @@ export class Sweep {
   readonly #locks: KeyedLock;
   /** How long retired repositories are held, in milliseconds. */
   readonly #retentionMs: number;
+  /** Retired repositories on which events may still hang. */
+  readonly #leaving = new Map<string, RepositoryKey>();
 
   constructor(parts: ReleaseParts, locks: KeyedLock, retentionMs: number) {
     this.#parts = parts;
     this.#locks = locks;
     this.#retentionMs = retentionMs;
+    parts.store.watch(({ putRetired }) => {
+      for (const row of putRetired ?? []) this.#note(row);
+    });
   }
 
   /** One pass over everything overdue. A failing entry is logged and left for the next pass. */
-  async expire(): Promise<SweepResult> {
+  async expire(signal?: AbortSignal): Promise<SweepResult> {
     const overdue = await this.#parts.store.overdue(this.#parts.clock.now(), MAX_PER_SWEEP);
     const counts: Record<AnnouncementOutcome, number> = { skip: 0, release: 0, softExpire: 0, expire: 0 };
     const run = async (keys: string | readonly string[], work: () => Promise<AnnouncementOutcome>) => {
@@ -59,6 +64,7 @@ export class Sweep {
     }
     await this.#retryDirty();
     await this.#removeIdle();
+    await this.#hideDependents(signal);
     await this.#guarded([], () => purgeExpiredEvents(this.#parts, this.#locks));
     const result = { softExpired: counts.softExpire, expired: counts.expire, released: counts.release };
     if (Object.values(result).some((count) => count > 0)) {
@@ -78,18 +84,36 @@ export class Sweep {
     if (count > 0) log.info("expired ids forgotten", { count });
   }
 
-  /** Deletes retired repositories for good that were held long enough; returns how many. */
+  /**
+   * Deletes retired repositories for good that were held long enough, and has the next sweep look for what
+   * still hangs on the others; returns how many were deleted.
+   */
   async discard(): Promise<number> {
+    for (const key of await this.#parts.store.heldKeys()) this.#note(key);
     return await discardRetired(this.#parts, this.#parts.clock.now() - this.#retentionMs);
   }
 
   /** All of it, as often as it has to be done. */
   jobs(): readonly RegularJob[] {
     return [
-      { name: "purgatory_sweep", everyMs: DURATION.sweepMs, run: () => this.expire() },
+      { name: "purgatory_sweep", everyMs: DURATION.sweepMs, run: (signal) => this.expire(signal) },
       { name: "expired_events", everyMs: DURATION.pruneMs, atStart: true, run: () => this.prune() },
       { name: "deleted_retention", everyMs: DURATION.pruneMs, atStart: true, run: () => this.discard() },
     ];
+  }
+
+  /** Those of blacklisted authors hang on nothing. */
+  #note({ owner, identifier }: RepositoryKey): void {
+    if (identifier !== "") this.#leaving.set(`${owner}:${identifier}`, { owner, identifier });
+  }
+
+  /** A failing one is tried again by the daily job. */
+  async #hideDependents(signal: AbortSignal | undefined): Promise<void> {
+    const noted = [...this.#leaving.values()];
+    this.#leaving.clear();
+    for (const key of noted) {
+      await this.#guarded([], () => hideLeftDependents(this.#parts, this.#locks, key, signal));
+    }
   }
 
   async #guarded<T>(keys: readonly string[], work: () => Promise<T>): Promise<T | undefined> {

@@ -1,8 +1,8 @@
 import { addressIdentifier, type NostrEvent } from "../nostr/mod.ts";
 import type { Reader } from "./reader.ts";
 import { textKey } from "./text_key.ts";
-import type { RetiredRepository } from "./types.ts";
-import { readRetired, RETIRED_COLUMNS } from "./waiting_rows.ts";
+import type { RepositoryKey, RetiredKey, RetiredRepository } from "./types.ts";
+import { readRetired, readRetiredKeys, RETIRED_COLUMNS } from "./waiting_rows.ts";
 
 /** Most repositories, and about the most bytes of their events, that one call returns. */
 const MAX_RETIRED = 1_000;
@@ -37,10 +37,19 @@ export class GoneTables {
     return rows.length > 0;
   }
 
-  /** See `Store.retired`. */
-  async retired(owner: string, identifier: string): Promise<readonly RetiredRepository[]> {
-    const sql = `${RETIRED} WHERE owner = ? AND identifier = ? ORDER BY retired_at DESC`;
-    return await this.#reader.usable(readRetired(await this.#reader.rows(sql, [owner, textKey(identifier)])));
+  /** See `Store.lastRetired`. */
+  async lastRetired(owner: string, identifier: string): Promise<RetiredRepository | undefined> {
+    const sql = `${RETIRED} WHERE owner = ? AND identifier = ? ORDER BY retired_at DESC LIMIT 1`;
+    const rows = await this.#reader.rows(sql, [owner, textKey(identifier)]);
+    return (await this.#reader.usable(readRetired(rows)))[0];
+  }
+
+  /** See `Store.heldKeys`. */
+  async heldKeys(repository?: RepositoryKey): Promise<readonly RetiredKey[]> {
+    const only = repository ? "WHERE owner = ? AND identifier = ?" : "";
+    const sql = `SELECT owner, identifier, retired_at FROM retired_repositories ${only}`;
+    const args = repository ? [repository.owner, textKey(repository.identifier)] : [];
+    return readRetiredKeys(await this.#reader.rows(sql, args));
   }
 
   /** See `Store.retiredBefore`. */

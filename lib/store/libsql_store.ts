@@ -3,7 +3,7 @@ import type { Logger, StoreGroup, StoreOperation } from "../observe/mod.ts";
 import { type Clock, nowSeconds, repeat } from "../world/mod.ts";
 import type { Database, ReadableDatabase } from "./database.ts";
 import type { FilterLimits } from "./filter_sql.ts";
-import { GoneTables } from "./gone_tables.ts";
+import { GoneTables, heldOf } from "./gone_tables.ts";
 import { collectHeld, unwantedOf } from "./held_items.ts";
 import { collectItems } from "./items.ts";
 import { RENEW_MS } from "./lease.ts";
@@ -29,6 +29,7 @@ import type {
   Placeholder,
   QueryResult,
   RepositoryKey,
+  RetiredKey,
   RetiredRepository,
   Store,
   WaitingAnnouncement,
@@ -182,9 +183,19 @@ export class LibsqlStore implements Store {
     return await tracesOf(this.#reader, this.#refused, id);
   }
 
-  /** See `Store.retired`. */
-  async retired(owner: string, identifier: string): Promise<readonly RetiredRepository[]> {
-    return await this.#gone.retired(owner, identifier);
+  /** See `Store.lastRetired`. */
+  async lastRetired(owner: string, identifier: string): Promise<RetiredRepository | undefined> {
+    return await this.#gone.lastRetired(owner, identifier);
+  }
+
+  /** See `Store.held`. */
+  held(owner: string, identifier?: string): AsyncIterable<RetiredRepository> {
+    return heldOf(this.#reader, owner, identifier);
+  }
+
+  /** See `Store.heldKeys`. */
+  async heldKeys(repository?: RepositoryKey): Promise<readonly RetiredKey[]> {
+    return await this.#gone.heldKeys(repository);
   }
 
   /** See `Store.retiredBefore`. */

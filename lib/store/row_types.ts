@@ -76,15 +76,20 @@ export type Tombstone =
     readonly until: number;
   };
 
+/** What names one thing that is held: when (ms) it was taken out of service, and of which repository. */
+export interface RetiredKey extends RepositoryKey {
+  readonly retiredAt: number;
+}
+
 /**
  * A repository that is no longer served; its directory and events are held for a while after
- * `retiredAt` (ms). One repository may have been retired several times.
+ * `retiredAt` (ms). One repository may have been retired several times. Events that hung on it, or were
+ * hidden, are held in rows of their own, with no directory and without its announcement.
  */
-export interface RetiredRepository extends RepositoryKey {
+export interface RetiredRepository extends RetiredKey {
   readonly reason: "deleted" | "withdrawn" | "expired" | "operator";
   /** Where its data lies, below the git data path; "" when there was none. */
   readonly directory: string;
-  readonly retiredAt: number;
   /** The events that went with it, in the order given. */
   readonly events: readonly NostrEvent[];
 }

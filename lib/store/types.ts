@@ -5,6 +5,7 @@ import type {
   Item,
   Placeholder,
   RepositoryKey,
+  RetiredKey,
   RetiredRepository,
   Tombstone,
   WaitingAnnouncement,
@@ -98,7 +99,7 @@ export interface Changes {
   /** Tombstones never go; of one coordinate the latest `until` stands. */
   readonly putTombstones?: readonly Tombstone[];
   readonly putRetired?: readonly RetiredRepository[];
-  readonly removeRetired?: readonly (RepositoryKey & { readonly retiredAt: number })[];
+  readonly removeRetired?: readonly RetiredKey[];
   readonly putExpired?: readonly ExpiredId[];
   readonly removeExpired?: readonly string[];
   /** Replaces an entry of the same id, keys included; the oldest go at the bounds. */
@@ -192,8 +193,15 @@ export interface Store extends SyncStore, RefusedStore, UpkeepStore {
   isTombstoned(event: NostrEvent): Promise<boolean>;
   /** What is remembered of an id that is neither served nor waiting. */
   traces(id: string): Promise<IdTraces>;
-  /** Every time this repository was retired and is still held, latest first. */
-  retired(owner: string, identifier: string): Promise<readonly RetiredRepository[]>;
+  /** The last time this repository was retired, if that is still held: events that hung on it are earlier. */
+  lastRetired(owner: string, identifier: string): Promise<RetiredRepository | undefined>;
+  /**
+   * Everything held of this repository, or of all of this owner, earliest first; read row by row, because
+   * there may be many events.
+   */
+  held(owner: string, identifier?: string): AsyncIterable<RetiredRepository>;
+  /** What is held, without the events: of one repository, or of all. */
+  heldKeys(repository?: RepositoryKey): Promise<readonly RetiredKey[]>;
   /**
    * Repositories retired before `time` (ms), earliest first: at most 1,000 and about 64 MiB of
    * events, but at least one. The rest is returned once these have been removed.

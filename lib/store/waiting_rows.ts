@@ -5,6 +5,7 @@ import type {
   DirtyMark,
   Placeholder,
   RepositoryKey,
+  RetiredKey,
   RetiredRepository,
   StoredAnnouncement,
   WaitingAnnouncement,
@@ -138,6 +139,15 @@ export function readPlaceholders(rows: readonly Row[]): ReadRows<Placeholder> {
       ...times(row),
     };
   });
+}
+
+/** What names held rows, from rows with those columns. */
+export function readRetiredKeys(rows: readonly Row[]): readonly RetiredKey[] {
+  return rows.map((row) => ({
+    owner: String(row.owner),
+    identifier: identifierOf(row.identifier),
+    retiredAt: wholeNumber(row.retired_at),
+  }));
 }
 
 /** Retired repositories, from rows with {@link RETIRED_COLUMNS}. */

@@ -1,5 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
+import { retiredRows } from "../support/held.ts";
 import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
 import { DOMAIN, type Engine, engine, engineIn, RETENTION_MS } from "../support/engine.ts";
 import { commitFile, git, newWorkTree, refsOf } from "../support/git_client.ts";
@@ -161,7 +162,7 @@ Deno.test("R-39 the owner of a served repository withdraws: retired, refused, no
     );
     ok(!await world.isServed(announcement.id) && !await world.repositories.exists(repository));
     match((await world.submit(announcement)).message, /accepted deletion request/);
-    const [retired] = await world.store.retired(owner.pubkey, "repo");
+    const [retired] = await retiredRows(world.store, owner.pubkey, "repo");
     const path = `${world.repositories.root}/${retired!.directory}`;
     ok((await Deno.stat(path)).isDirectory);
     world.clock.jump(RETENTION_MS - 1);
@@ -169,7 +170,7 @@ Deno.test("R-39 the owner of a served repository withdraws: retired, refused, no
     ok((await Deno.stat(path)).isDirectory);
     world.clock.jump(2);
     await world.sweep.discard();
-    deepStrictEqual(await world.store.retired(owner.pubkey, "repo"), []);
+    deepStrictEqual(await retiredRows(world.store, owner.pubkey, "repo"), []);
     await Deno.stat(path).then(() => ok(false), () => {});
   }));
 
@@ -215,7 +216,7 @@ Deno.test("NIP-40 an expired announcement is retired, other expired events are p
     world.clock.jump(61_000);
     await world.sweep.expire();
     ok(!await world.repositories.exists(repository));
-    strictEqual((await world.store.retired(owner.pubkey, "repo")).length, 1);
+    strictEqual((await retiredRows(world.store, owner.pubkey, "repo")).length, 1);
     deepStrictEqual(await world.store.get([issue.id, expiring.id]), []);
   }));
 
@@ -282,7 +283,7 @@ Deno.test("NIP-40 an announcement renewed after it expired keeps its repository"
     match((await world.submit(renewed)).message, /^purgatory:/);
     await world.sweep.expire();
     ok(await world.repositories.exists(repository));
-    deepStrictEqual(await world.store.retired(owner.pubkey, "repo"), []);
+    deepStrictEqual(await retiredRows(world.store, owner.pubkey, "repo"), []);
   }));
 
 Deno.test("repositories whose names begin alike or hold dots are retired at once, restored and given up", () =>
@@ -305,7 +306,7 @@ Deno.test("repositories whose names begin alike or hold dots are retired at once
     world.clock.jump(RETENTION_MS + 1_000);
     await world.sweep.discard();
     for (const identifier of identifiers) {
-      deepStrictEqual(await world.store.retired(owner.pubkey, identifier), []);
+      deepStrictEqual(await retiredRows(world.store, owner.pubkey, identifier), []);
     }
   }));
 
@@ -352,3 +353,134 @@ Deno.test("NGIT_RESTRICT_DELETION_REQUESTS refuses requests that concern nothing
     {},
     { deletions: "restricted" },
   ));
+
+/** Issues and what is said about them, which hang on a repository in different ways. */
+function discussion(owner: Signer, elsewhere: string) {
+  const [author, other] = [newSigner(), newSigner()];
+  const issue = author.sign({ kind: 1621, tags: [["a", address(owner)]], created_at: T });
+  const comment = other.sign({ kind: 1111, tags: [["E", issue.id], ["e", issue.id]], created_at: T + 1 });
+  const answer = author.sign({ kind: 1111, tags: [["e", comment.id]], created_at: T + 2 });
+  const patch = author.sign({ kind: 1617, tags: [["a", address(owner)]], created_at: T + 3 });
+  const shared = author.sign({
+    kind: 1621,
+    tags: [["a", address(owner)], ["a", elsewhere]],
+    created_at: T + 4,
+  });
+  const status = other.sign({ kind: 1632, tags: [["e", shared.id]], created_at: T + 5 });
+  return { own: [issue, comment, answer, patch], shared: [shared, status] };
+}
+
+Deno.test("R-86 what hangs on a deleted, withdrawn or expired repository only leaves with it and returns with it", () =>
+  engine(async (world) => {
+    for (const way of ["deleted", "withdrawn", "expired"]) {
+      const other = await served(world);
+      const { owner, announcement, repository } = await served(world);
+      const { own, shared } = discussion(owner, address(other.owner));
+      for (const event of [...own, ...shared]) await accepted(world, event);
+      if (way === "deleted") await accepted(world, remove(owner, [["a", address(owner)]], T + 100));
+      else if (way === "withdrawn") {
+        await world.submit(announce(owner, "repo", { domain: "elsewhere.example", created_at: T + 100 }));
+      } else {
+        const soon = Math.floor(world.clock.now() / 1000) + 60;
+        const extraTags = [["expiration", String(soon)]];
+        await accepted(world, announce(owner, "repo", { domain: DOMAIN, created_at: T + 10, extraTags }));
+        world.clock.jump(61_000);
+        await world.sweep.expire();
+      }
+      ok(!await world.isServed(announcement.id) && !await world.repositories.exists(repository));
+      for (const { id } of own) ok(!await world.isServed(id), way);
+      for (const { id } of shared) ok(await world.isServed(id), way);
+      match((await world.submit(own[1]!)).message, /must reference an accepted repository/);
+      world.notified.length = 0;
+      ok((await world.submit(announce(owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }))).accepted);
+      await world.intake.settled();
+      for (const { id } of own) ok(await world.isServed(id), way);
+      deepStrictEqual(
+        world.notified.filter(({ id }) => own.some((event) => event.id === id)).length,
+        own.length,
+      );
+      deepStrictEqual(await retiredRows(world.store, owner.pubkey, "repo"), []);
+    }
+  }));
+
+Deno.test("what hung on a deleted repository comes back without what its authors deleted meanwhile", () =>
+  engine(async (world) => {
+    const { owner, announcement } = await served(world);
+    const author = newSigner();
+    const [kept, taken] = [1, 2].map((n) =>
+      author.sign({ kind: 1621, tags: [["a", address(owner)], ["n", String(n)]], created_at: T })
+    );
+    for (const event of [kept!, taken!]) await accepted(world, event);
+    await accepted(world, remove(owner, [["e", announcement.id]]));
+    await accepted(world, remove(author, [["e", taken!.id]]));
+    await world.submit(announce(owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }));
+    await world.intake.settled();
+    ok(await world.isServed(kept!.id) && !await world.isServed(taken!.id));
+  }));
+
+Deno.test("an owner who withdraws and stays known as maintainer takes nothing along", () =>
+  engine(async (world) => {
+    const first = await served(world);
+    const { owner } = await served(world);
+    const trusting = announce(first.owner, "repo", {
+      domain: DOMAIN,
+      created_at: T + 50,
+      maintainers: [owner.pubkey],
+    });
+    await accepted(world, trusting);
+    const { own } = discussion(owner, address(first.owner));
+    for (const event of own) await accepted(world, event);
+    await accepted(world, announce(owner, "repo", { domain: "elsewhere.example", created_at: T + 100 }));
+    for (const { id } of own) ok(await world.isServed(id));
+    // The announcement of a maintainer is deleted like any other.
+    await accepted(world, remove(owner, [["a", address(owner)]], T + 200));
+    for (const { id } of own) ok(!await world.isServed(id));
+  }));
+
+Deno.test("M-24 a crash anywhere between a deletion and the last of many dependents: the next start goes on, both ways", () =>
+  withTempDirectory(async (directory) => {
+    const clock = new VirtualClock();
+    const crowd = newSigner();
+    let found: Awaited<ReturnType<typeof served>> | undefined;
+    const issues: NostrEvent[] = [];
+    const areServed = async (world: Engine) => (await world.store.get(issues.map(({ id }) => id))).length;
+    /** Fails the commit after `count` of those `which` is true for. */
+    const breakAfter = (world: Engine, count: number, which: "putRetired" | "removeRetired") => {
+      const commit = world.store.commit.bind(world.store);
+      world.store.commit = (changes) =>
+        changes[which]?.length && count-- <= 0 ? Promise.reject(new Error("killed")) : commit(changes);
+    };
+    await engineIn(directory, clock, async (world) => {
+      found = await served(world);
+      const { owner } = found;
+      for (let n = 0; n < 250; n++) {
+        issues.push(
+          crowd.sign({ kind: 1621, tags: [["a", address(owner)], ["n", String(n)]], created_at: T }),
+        );
+        // Each but the first hangs on the one before, too.
+        issues.push(crowd.sign({ kind: 1111, tags: [["e", issues.at(-1)!.id]], created_at: T }));
+      }
+      await world.store.commit({ insertEvents: issues.map((event) => ({ event })) });
+      breakAfter(world, 2, "putRetired");
+      await accepted(world, remove(owner, [["e", found.announcement.id]]));
+      const left = await areServed(world);
+      ok(left > 0 && left < issues.length);
+    });
+    await engineIn(directory, clock, async (world) => {
+      await world.sweep.discard();
+      await world.sweep.expire();
+      strictEqual(await areServed(world), 0);
+      const rows = await retiredRows(world.store, found!.owner.pubkey, "repo");
+      strictEqual(rows.length, 4);
+      ok(rows[0]!.directory.startsWith(".archive/"), "the repository's own row is the latest");
+      breakAfter(world, 1, "removeRetired"); // the restored repository's own is the first
+      await world.submit(announce(found!.owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }));
+      await world.intake.settled();
+      ok(await areServed(world) < issues.length);
+    });
+    await engineIn(directory, clock, async (world) => {
+      await world.intake.settled();
+      strictEqual(await areServed(world), issues.length);
+      deepStrictEqual(await retiredRows(world.store, found!.owner.pubkey, "repo"), []);
+    });
+  }));

@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type CurationRules, DURATION } from "../../lib/policy/mod.ts";
 import { applyBlacklists } from "../../lib/purgatory/mod.ts";
+import { retiredRows } from "../support/held.ts";
 import { announce, declare, newSigner, type Signer } from "../support/keys.ts";
 import { DOMAIN, type Engine, engineIn, type EngineOptions, RETENTION_MS } from "../support/engine.ts";
 import { git, newWorkTree, refsOf } from "../support/git_client.ts";
@@ -80,7 +81,7 @@ Deno.test("a repository blacklisted since the last start is retired with what ha
         for (const { id } of [announcement, state]) ok(await world.isServed(id));
       }
       for (const { id } of [shared, repliesToShared]) ok(await world.isServed(id));
-      const rows = await world.store.retired(alice.pubkey, "repo");
+      const rows = await retiredRows(world.store, alice.pubkey, "repo");
       deepStrictEqual(rows.map(({ reason }) => reason), ["operator", "operator"]);
       match(rows[0]!.directory, /^\.archive\/npub1/);
       deepStrictEqual(rows[0]!.events.map(({ id }) => id), [a.announcement.id, a.state.id]);
@@ -89,7 +90,7 @@ Deno.test("a repository blacklisted since the last start is retired with what ha
     }],
     [byOwner(alice), async (world) => {
       // Another start finds nothing more to do.
-      strictEqual((await world.store.retired(alice.pubkey, "repo")).length, 2);
+      strictEqual((await retiredRows(world.store, alice.pubkey, "repo")).length, 2);
       const again = await applyBlacklists(
         { ...world.parts, listContributions: () => world.repositories.contributions() },
         world.locks,
@@ -106,7 +107,7 @@ Deno.test("a repository blacklisted since the last start is retired with what ha
       ok(!await world.repositories.exists(a.repository));
       world.clock.jump(RETENTION_MS + 1_000);
       strictEqual(await world.sweep.discard(), 2);
-      deepStrictEqual(await world.store.retired(alice.pubkey, "repo"), []);
+      deepStrictEqual(await retiredRows(world.store, alice.pubkey, "repo"), []);
       deepStrictEqual(
         (await Array.fromAsync(Deno.readDir(`${world.directory}/git/.archive/${alice.npub}`))).length,
         0,
@@ -127,7 +128,7 @@ Deno.test("off the list again, the held announcement brings repository, states a
     [byOwner(alice), async (world) => ok(!await world.isServed(a.announcement.id))],
     [{}, async (world) => {
       ok(!await world.isServed(a.announcement.id), "nothing comes back by itself");
-      const held = (await world.store.retired(alice.pubkey, "repo")).flatMap(({ events }) => events);
+      const held = (await retiredRows(world.store, alice.pubkey, "repo")).flatMap(({ events }) => events);
       for (const event of held) await world.intake.admit(event, "import");
       ok(await world.repositories.exists(a.repository));
       for (const { id } of [a.announcement, a.state, own]) ok(await world.isServed(id));
@@ -159,13 +160,13 @@ Deno.test("a blacklisted author's events are hidden in portions and held, reposi
       ok(await world.isServed(b.announcement.id));
       ok(await world.isServed(b.state.id));
       ok(!await world.repositories.exists(a.repository));
-      const held = (await world.store.retired(alice.pubkey, "")).flatMap(({ events }) => events);
+      const held = (await retiredRows(world.store, alice.pubkey, "")).flatMap(({ events }) => events);
       strictEqual(held.length, 1_101);
-      const events = (await world.store.retired(alice.pubkey, "mine")).flatMap(({ events }) => events);
+      const events = (await retiredRows(world.store, alice.pubkey, "mine")).flatMap(({ events }) => events);
       deepStrictEqual(events.map(({ id }) => id), [a.announcement.id, a.state.id]);
     }],
     [{}, async (world) => {
-      const held = (await world.store.retired(alice.pubkey, "")).flatMap(({ events }) => events);
+      const held = (await retiredRows(world.store, alice.pubkey, "")).flatMap(({ events }) => events);
       for (const event of held.slice(0, 5)) await world.intake.admit(event, "import");
       strictEqual(await world.store.count([{ authors: [alice.pubkey], tags: new Map() }]), 5);
     }],
@@ -241,7 +242,7 @@ Deno.test("contributions to a blacklisted repository, and of a blacklisted contr
     [{ ...byOwner(alice, unknown), ...byAuthor(mallory) }, async (world) => {
       for (const signer of [carol, mallory, dave]) {
         ok(!await world.repositories.exists(place(signer)));
-        const [row] = (await world.store.retired(signer.pubkey, "")).filter(({ directory }) =>
+        const [row] = (await retiredRows(world.store, signer.pubkey, "")).filter(({ directory }) =>
           directory !== ""
         );
         match(row!.directory, /^\.archive\/npub1\w+\/prs-repo-\d+$/);
@@ -250,12 +251,14 @@ Deno.test("contributions to a blacklisted repository, and of a blacklisted contr
       for (const id of Object.values(ids)) ok(!await world.isServed(id));
     }],
     [{}, async (world) => {
-      const [row] = (await world.store.retired(dave.pubkey, "")).filter(({ directory }) => directory !== "");
+      const [row] = (await retiredRows(world.store, dave.pubkey, "")).filter(({ directory }) =>
+        directory !== ""
+      );
       const note = await Deno.readTextFile(`${world.directory}/git/${row!.directory}.json`);
       strictEqual(JSON.parse(note).coordinate, `prs/${dave.pubkey}/repo`);
       await Deno.mkdir(`${world.directory}/git/prs/${dave.pubkey}`, { recursive: true });
       await Deno.rename(`${world.directory}/git/${row!.directory}`, world.repositories.path(place(dave)));
-      const held = (await world.store.retired(unknown.pubkey, "repo")).flatMap(({ events }) => events);
+      const held = (await retiredRows(world.store, unknown.pubkey, "repo")).flatMap(({ events }) => events);
       deepStrictEqual(held.map(({ id }) => id), [ids.elsewhere]);
       await world.intake.admit(held[0], "import");
       ok(await world.isServed(ids.elsewhere!));

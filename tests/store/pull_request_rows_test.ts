@@ -4,6 +4,7 @@ import { migrationsFrom } from "../../lib/store/schema.ts";
 import type { Placeholder, RepositoryKey, WaitingPullRequest } from "../../lib/store/mod.ts";
 import { eachStore } from "./each_store.ts";
 import { event, filter, ids, key, NOW_MS, open, put, withDirectory } from "./fixtures.ts";
+import { retiredRows } from "../support/held.ts";
 
 const COMMIT = "c".repeat(40);
 const TIMES = { firstEnteredAt: NOW_MS, enteredAt: NOW_MS + 1, deadlineAt: NOW_MS + 100 };
@@ -240,7 +241,7 @@ Deno.test("P-90 damaged pull requests, placeholders and retired repositories are
     const rows = await store.readIdentifier("x");
     assert.deepEqual(rows.waitingPullRequests, [good]);
     assert.deepEqual(rows.placeholders, [kept]);
-    assert.deepEqual(await store.retired(key(1), "x"), [held]);
+    assert.deepEqual(await retiredRows(store, key(1), "x"), [held]);
     const { pullRequests, placeholders } = await store.waitingCounts();
     assert.deepEqual([pullRequests, placeholders], [1, 1]);
     assert.deepEqual([

@@ -170,6 +170,7 @@ export async function engineIn(
       locks,
     );
     if (withContributions) await startContributions(withContributions, locks, repositories);
+    await intake.resume();
     try {
       await play(self);
     } finally {

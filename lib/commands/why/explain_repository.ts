@@ -55,7 +55,7 @@ export async function explainRepository(data: DataBeside, repository: Repository
   });
   const isHere = servedAnnouncement(view, owner) ?? waitingAnnouncement(view, owner);
   // Of one that came back, records of events that hung on it are left until their retention ends.
-  const [retired] = isHere ? [] : await store.retired(owner, identifier);
+  const retired = isHere ? undefined : await store.lastRetired(owner, identifier);
   const findings = [
     ...operatorFindings(operatorRefusal(repository, rules), retired),
     announcementFinding(view, owner, now),
