@@ -52,7 +52,8 @@ const MAX_WAITING_WHEN_READY = 1000;
 /** What a server is started with. */
 export interface ServerInput {
   readonly config: Config;
-  readonly key: RelayKey;
+  /** Asked for once the port is bound: a start that fails before that makes no key. */
+  readonly key: () => Promise<RelayKey>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -90,14 +91,6 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   const { clock, random, log } = input;
   const live = new LiveConfig(input.config);
   const config = live.view;
-  const { gitDataPath, relayDataPath, statePath } = await claimDirectories(config, cleanUp);
-  const git = await createGit({
-    binary: config.gitBinary,
-    homePath: `${statePath}/.git-home`,
-    clock,
-    limits: config,
-    ...(input.searchPath && { searchPath: input.searchPath }),
-  });
   const graceMs = config.shutdownTimeoutSecs * 1000;
   const listener = bind(config.bindAddress, clock);
   let deadline = 0;
@@ -108,6 +101,15 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     await Promise.all([closeListener(), operatorListener?.close(1_000)]);
   };
   cleanUp.push(closeListeners);
+  const key = await input.key();
+  const { gitDataPath, relayDataPath, statePath } = await claimDirectories(config, cleanUp);
+  const git = await createGit({
+    binary: config.gitBinary,
+    homePath: `${statePath}/.git-home`,
+    clock,
+    limits: config,
+    ...(input.searchPath && { searchPath: input.searchPath }),
+  });
   if (!listener.noDelay) {
     log.target("http").debug("TCP_NODELAY could not be set: small answers may wait 40 ms");
   }
@@ -254,7 +256,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
   });
   const replication = late.replication = startReplication({
     live,
-    key: input.key,
+    key,
     store,
     git,
     repositories,
@@ -278,7 +280,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     clock,
     stopping: stopping.signal,
   });
-  const description = live.memo((present) => describeServer(present, input.key));
+  const description = live.memo((present) => describeServer(present, key));
   const startedAt = clock.now();
   const readiness = createReadiness({
     db: () => store.ping(),

@@ -38,7 +38,7 @@ export interface Stoppable {
 /** Starts a server; rejects with one sentence that names what is wrong. */
 export type StartServer = (input: {
   readonly config: Config;
-  readonly key: RelayKey;
+  readonly key: () => Promise<RelayKey>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -70,13 +70,17 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
   const onReload = () => void reloader.promise.then((present) => present.request());
   Deno.addSignalListener("SIGHUP", onReload);
   try {
-    const key = await loadRelayKey(config, input.cwd, systemRandom);
-    if (!key.ok) return fail(key.problem);
     announceSettings(log.target("config"), loaded);
-    warn(log.target("config"), [...loaded.warnings, ...key.warnings, runtimeWarning(Deno.version.deno)]);
+    warn(log.target("config"), [...loaded.warnings, runtimeWarning(Deno.version.deno)]);
+    const key = async () => {
+      const found = await loadRelayKey(config, input.cwd, systemRandom);
+      if (!found.ok) throw new Error(found.problem);
+      warn(log.target("config"), found.warnings);
+      return found.key;
+    };
     const server = await start({
       config,
-      key: key.key,
+      key,
       clock: systemClock,
       random: systemRandom,
       log,

@@ -111,7 +111,7 @@ Deno.test("C-26 a second server on the same data is refused, names the first one
     });
   }));
 
-Deno.test("C-24 a port in use: exit 1, the address is named, nothing in the data directories changes", () =>
+Deno.test("C-24 a port in use: exit 1, the address is named, no key is made and nothing in the data directories changes", () =>
   crashScene(async (stage) => {
     const dataPath = `${stage.directory}/other`;
     await Deno.mkdir(`${dataPath}/git`, { recursive: true });
@@ -121,5 +121,7 @@ Deno.test("C-24 a port in use: exit 1, the address is named, nothing in the data
       .then((second) => second.stop(), (error) => message = String(error));
     ok(message.includes(`cannot listen on 127.0.0.1:${stage.server.port}: address in use`), message);
     strictEqual(await Deno.readTextFile(`${dataPath}/git/purgatory-state.json`), "{}");
-    await Deno.stat(`${dataPath}/relay/relay.db`).then(() => ok(false, "a database was created"), () => {});
+    const present = await Array.fromAsync(Deno.readDir(dataPath), ({ name }) => name);
+    const inGit = await Array.fromAsync(Deno.readDir(`${dataPath}/git`), ({ name }) => name);
+    deepStrictEqual([present, inGit], [["git"], ["purgatory-state.json"]]);
   }));

@@ -31,7 +31,7 @@ export async function withServerHere(
   const paths = { gitDataPath: `${directory}/git`, relayDataPath: `${directory}/relay` };
   const server = await startServer({
     config: { ...config, ...paths },
-    key: key.key,
+    key: () => Promise.resolve(key.key),
     clock,
     random: systemRandom,
     log,

@@ -1,0 +1,139 @@
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import type { NostrEvent } from "../../lib/nostr/mod.ts";
+import { announce, newSigner, type Signer } from "../support/keys.ts";
+import { retiredRows } from "../support/held.ts";
+import { DOMAIN, type Engine, engine, engineIn } from "../support/engine.ts";
+import { withTempDirectory } from "../support/temp.ts";
+import { VirtualClock } from "../support/virtual_clock.ts";
+import { accepted, address, remove, served, T } from "./deletion_support.ts";
+
+/** Issues and what is said about them, which hang on a repository in different ways. */
+function discussion(owner: Signer, elsewhere: string) {
+  const [author, other] = [newSigner(), newSigner()];
+  const issue = author.sign({ kind: 1621, tags: [["a", address(owner)]], created_at: T });
+  const comment = other.sign({ kind: 1111, tags: [["E", issue.id], ["e", issue.id]], created_at: T + 1 });
+  const answer = author.sign({ kind: 1111, tags: [["e", comment.id]], created_at: T + 2 });
+  const patch = author.sign({ kind: 1617, tags: [["a", address(owner)]], created_at: T + 3 });
+  const shared = author.sign({
+    kind: 1621,
+    tags: [["a", address(owner)], ["a", elsewhere]],
+    created_at: T + 4,
+  });
+  const status = other.sign({ kind: 1632, tags: [["e", shared.id]], created_at: T + 5 });
+  return { own: [issue, comment, answer, patch], shared: [shared, status] };
+}
+
+Deno.test("R-86 what hangs on a deleted, withdrawn or expired repository only leaves with it and returns with it", () =>
+  engine(async (world) => {
+    for (const way of ["deleted", "withdrawn", "expired"]) {
+      const other = await served(world);
+      const { owner, announcement, repository } = await served(world);
+      const { own, shared } = discussion(owner, address(other.owner));
+      for (const event of [...own, ...shared]) await accepted(world, event);
+      if (way === "deleted") await accepted(world, remove(owner, [["a", address(owner)]], T + 100));
+      else if (way === "withdrawn") {
+        await world.submit(announce(owner, "repo", { domain: "elsewhere.example", created_at: T + 100 }));
+      } else {
+        const soon = Math.floor(world.clock.now() / 1000) + 60;
+        const extraTags = [["expiration", String(soon)]];
+        await accepted(world, announce(owner, "repo", { domain: DOMAIN, created_at: T + 10, extraTags }));
+        world.clock.jump(61_000);
+        await world.sweep.expire();
+      }
+      ok(!await world.isServed(announcement.id) && !await world.repositories.exists(repository));
+      for (const { id } of own) ok(!await world.isServed(id), way);
+      for (const { id } of shared) ok(await world.isServed(id), way);
+      match((await world.submit(own[1]!)).message, /must reference an accepted repository/);
+      world.notified.length = 0;
+      ok((await world.submit(announce(owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }))).accepted);
+      await world.intake.settled();
+      for (const { id } of own) ok(await world.isServed(id), way);
+      deepStrictEqual(
+        world.notified.filter(({ id }) => own.some((event) => event.id === id)).length,
+        own.length,
+      );
+      deepStrictEqual(await retiredRows(world.store, owner.pubkey, "repo"), []);
+    }
+  }));
+
+Deno.test("what hung on a deleted repository comes back without what its authors deleted meanwhile", () =>
+  engine(async (world) => {
+    const { owner, announcement } = await served(world);
+    const author = newSigner();
+    const [kept, taken] = [1, 2].map((n) =>
+      author.sign({ kind: 1621, tags: [["a", address(owner)], ["n", String(n)]], created_at: T })
+    );
+    for (const event of [kept!, taken!]) await accepted(world, event);
+    await accepted(world, remove(owner, [["e", announcement.id]]));
+    await accepted(world, remove(author, [["e", taken!.id]]));
+    await world.submit(announce(owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }));
+    await world.intake.settled();
+    ok(await world.isServed(kept!.id) && !await world.isServed(taken!.id));
+  }));
+
+Deno.test("an owner who withdraws and stays known as maintainer takes nothing along", () =>
+  engine(async (world) => {
+    const first = await served(world);
+    const { owner } = await served(world);
+    const trusting = announce(first.owner, "repo", {
+      domain: DOMAIN,
+      created_at: T + 50,
+      maintainers: [owner.pubkey],
+    });
+    await accepted(world, trusting);
+    const { own } = discussion(owner, address(first.owner));
+    for (const event of own) await accepted(world, event);
+    await accepted(world, announce(owner, "repo", { domain: "elsewhere.example", created_at: T + 100 }));
+    for (const { id } of own) ok(await world.isServed(id));
+    // The announcement of a maintainer is deleted like any other.
+    await accepted(world, remove(owner, [["a", address(owner)]], T + 200));
+    for (const { id } of own) ok(!await world.isServed(id));
+  }));
+
+Deno.test("M-24 a crash anywhere between a deletion and the last of many dependents: the next start goes on, both ways", () =>
+  withTempDirectory(async (directory) => {
+    const clock = new VirtualClock();
+    const crowd = newSigner();
+    let found: Awaited<ReturnType<typeof served>> | undefined;
+    const issues: NostrEvent[] = [];
+    const areServed = async (world: Engine) => (await world.store.get(issues.map(({ id }) => id))).length;
+    /** Fails the commit after `count` of those `which` is true for. */
+    const breakAfter = (world: Engine, count: number, which: "putRetired" | "removeRetired") => {
+      const commit = world.store.commit.bind(world.store);
+      world.store.commit = (changes) =>
+        changes[which]?.length && count-- <= 0 ? Promise.reject(new Error("killed")) : commit(changes);
+    };
+    await engineIn(directory, clock, async (world) => {
+      found = await served(world);
+      const { owner } = found;
+      for (let n = 0; n < 250; n++) {
+        issues.push(
+          crowd.sign({ kind: 1621, tags: [["a", address(owner)], ["n", String(n)]], created_at: T }),
+        );
+        // Each but the first hangs on the one before, too.
+        issues.push(crowd.sign({ kind: 1111, tags: [["e", issues.at(-1)!.id]], created_at: T }));
+      }
+      await world.store.commit({ insertEvents: issues.map((event) => ({ event })) });
+      breakAfter(world, 2, "putRetired");
+      await accepted(world, remove(owner, [["e", found.announcement.id]]));
+      const left = await areServed(world);
+      ok(left > 0 && left < issues.length);
+    });
+    await engineIn(directory, clock, async (world) => {
+      await world.sweep.discard();
+      await world.sweep.expire();
+      strictEqual(await areServed(world), 0);
+      const rows = await retiredRows(world.store, found!.owner.pubkey, "repo");
+      strictEqual(rows.length, 4);
+      ok(rows[0]!.directory.startsWith(".archive/"), "the repository's own row is the latest");
+      breakAfter(world, 1, "removeRetired"); // the restored repository's own is the first
+      await world.submit(announce(found!.owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }));
+      await world.intake.settled();
+      ok(await areServed(world) < issues.length);
+    });
+    await engineIn(directory, clock, async (world) => {
+      await world.intake.settled();
+      strictEqual(await areServed(world), issues.length);
+      deepStrictEqual(await retiredRows(world.store, found!.owner.pubkey, "repo"), []);
+    });
+  }));
