@@ -40,7 +40,7 @@ type Source = (typeof SOURCES)[number];
 /** What becomes of waiting entries, and what was committed to the database. */
 export interface PurgatoryGroup {
   released(type: PurgatoryType, source: Source): void;
-  expired(type: PurgatoryType, source: Source): void;
+  expired(type: PurgatoryEntryType, source: Source): void;
   stored(kind: number): void;
   /** An event that waits was offered again. */
   duplicate(type: PurgatoryType, source: Source): void;
@@ -85,8 +85,8 @@ export function purgatoryFamilies(define: FamilyBuilder) {
     ),
     purgatoryExpired: define.counter(
       "ngit_purgatory_expired_total",
-      "Purgatory entries whose git data never arrived",
-      outcome,
+      "Purgatory entries that waited in vain: for git data, a placeholder for its event",
+      { type: ENTRY_TYPES, source: SOURCES },
     ),
     purgatoryDuplicates: define.counter(
       "ngit_purgatory_duplicates_total",

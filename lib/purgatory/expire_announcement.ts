@@ -7,7 +7,7 @@ import {
   viewOf,
   waitingAnnouncement,
 } from "../policy/mod.ts";
-import type { Placeholder, WaitingAnnouncement } from "../store/mod.ts";
+import type { Changes, Placeholder, WaitingAnnouncement } from "../store/mod.ts";
 import { expiredId } from "./expired_id.ts";
 import { logExpiry } from "./expiry_log.ts";
 import { announcementPin } from "./pins.ts";
@@ -43,9 +43,8 @@ export async function expireAnnouncement(
       return await releaseOverdue(parts, row);
     case "softExpire":
       if (!await removeRepository(parts, row)) return "skip";
-      await store.commit({
+      await commitWithPlaceholders(parts, view, row, {
         putAnnouncements: [{ ...row, phase: "soft", deadlineAt: decision.deadlineAt }],
-        ...withoutPlaceholders(view, row),
       });
       logExpiry(log, row.event, row.source, identifier, "soft-expired");
       return "softExpire";
@@ -107,19 +106,26 @@ async function removeRepository(
   return false;
 }
 
-/** Placeholders recorded for a repository that is gone lose it, and vanish when it was their only one. */
-function withoutPlaceholders(view: IdentifierView, { owner, identifier }: WaitingAnnouncement) {
+/** Placeholders recorded for a repository that is gone lose it, and expire when it was their only one. */
+async function commitWithPlaceholders(
+  { store, counters }: ReleaseParts,
+  view: IdentifierView,
+  { owner, identifier }: WaitingAnnouncement,
+  changes: Changes,
+): Promise<void> {
   const left = view.placeholders.map((placeholder): Placeholder => ({
     ...placeholder,
     repositories: placeholder.repositories.filter((other) =>
       other.owner !== owner || other.identifier !== identifier
     ),
   }));
-  return {
-    putPlaceholders: left.filter(({ repositories, scope }) => repositories.length > 0 || scope),
-    removePlaceholders: left.filter(({ repositories, scope }) => repositories.length === 0 && !scope)
-      .map(({ id }) => id),
-  };
+  const expired = left.filter(({ repositories, scope }) => repositories.length === 0 && !scope);
+  await store.commit({
+    ...changes,
+    putPlaceholders: left.filter((placeholder) => !expired.includes(placeholder)),
+    removePlaceholders: expired.map(({ id }) => id),
+  });
+  for (const _ of expired) counters.expired("placeholder", "direct");
 }
 
 async function expireFully(
@@ -127,14 +133,13 @@ async function expireFully(
   view: IdentifierView,
   row: WaitingAnnouncement,
 ): Promise<void> {
-  const { store, counters, log } = parts;
+  const { counters, log } = parts;
   const remaining = { ...view, announcements: view.announcements.filter(({ waiting }) => waiting !== row) };
   const orphans = statesWithoutOwner(remaining);
-  await store.commit({
+  await commitWithPlaceholders(parts, view, row, {
     removeAnnouncements: [{ owner: row.owner, identifier: row.identifier }],
     removeStates: orphans,
     putExpired: [expiredId(parts, row.event)],
-    ...withoutPlaceholders(view, row),
   });
   for (const _ of orphans) counters.removed("state", "unauthorised");
   counters.expired("announcement", row.source);

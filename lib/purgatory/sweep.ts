@@ -156,10 +156,11 @@ export class Sweep {
   }
 
   async #expirePlaceholder({ id }: Placeholder): Promise<AnnouncementOutcome> {
-    const { store, clock, log } = this.#parts;
+    const { store, clock, counters, log } = this.#parts;
     const row = await store.placeholder(id);
     if (!row || row.deadlineAt > clock.now()) return "skip";
     if (!await expirePlaceholder(this.#parts, row)) return "skip";
+    counters.expired("placeholder", "direct");
     log.warn("[PURGATORY_EXPIRED] placeholder", {
       event_id: id.slice(0, 12),
       commit: row.commit.slice(0, 12),

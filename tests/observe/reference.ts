@@ -36,7 +36,7 @@ export const REFERENCE: readonly (readonly [string, string, readonly string[], n
   ["ngit_db_events", "gauge", [], 1],
   ["ngit_purgatory_entries", "gauge", ["type"], 5],
   ["ngit_purgatory_released_total", "counter", ["source", "type"], 6],
-  ["ngit_purgatory_expired_total", "counter", ["source", "type"], 6],
+  ["ngit_purgatory_expired_total", "counter", ["source", "type"], 8],
   ["ngit_purgatory_oldest_entry_seconds", "gauge", ["type"], 5],
   ["ngit_purgatory_expired_ids", "gauge", [], 1],
   ["ngit_purgatory_dirty_repositories", "gauge", [], 1],

@@ -125,6 +125,17 @@ Deno.test("P-96 a pull request released below /prs/ counts when it waited, not w
     ok(await world.isServed(comesLater.id));
   }));
 
+Deno.test("P-96 a ref whose event never came is counted as expired", () =>
+  contributing(async (world, { signer, work, commit }) => {
+    await offer(world, work, placeOf(signer), propose(signer, commit).id, commit);
+    world.clock.jump(DURATION.placeholderMs + 60 * MINUTE);
+    const { "expired_total{source=direct,type=placeholder}": expired } = await changes(
+      world,
+      () => world.sweep.expire(),
+    );
+    strictEqual(expired, 1);
+  }));
+
 Deno.test("M-17 remembered announcements and states are counted apart", () =>
   engine(async (world) => {
     const { clock, intake, metrics, sync } = world;
