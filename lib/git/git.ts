@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Clock } from "../world/mod.ts";
-import { type GitChild, GitProcess, type GitProgram } from "./git_process.ts";
+import { END_WITH_US, type GitChild, GitProcess, type GitProgram } from "./git_process.ts";
 import { gitEnvironment, gitSettings, type GitVersion, isAtLeast, parseGitVersion } from "./settings.ts";
 
 /** Which transports a child may use: none unless asked for. */
@@ -19,7 +19,10 @@ export interface GitRunOptions {
   readonly allowProtocol?: AllowedProtocol;
   /** Becomes GIT_PROTOCOL. */
   readonly protocol?: string;
-  /** Work nobody waits for: runs at a lower priority where nice(1) is installed. */
+  /**
+   * Work nobody waits for: runs at a lower priority where nice(1) is installed, and ends with a killed
+   * server where setpriv(1) of util-linux is.
+   */
   readonly isBackground?: boolean;
 }
 
@@ -78,6 +81,7 @@ export async function createGit(options: GitOptions): Promise<Git> {
     git: await resolveBinary(options.binary, searchPath),
     setsid: await findTool("setsid", searchPath),
     nice: await findTool("nice", searchPath),
+    setpriv: await findSetpriv(searchPath),
   };
   const homePath = await privateDirectory(options.homePath);
   const bare = new GitRunner(
@@ -112,7 +116,7 @@ export async function inspectGit(
 ): Promise<{ readonly path: string; readonly version: GitVersion }> {
   const searchPath = options.searchPath ?? DEFAULT_SEARCH_PATH;
   const path = await resolveBinary(options.binary, searchPath);
-  const program = { git: path, setsid: undefined, nice: undefined };
+  const program = { git: path, setsid: undefined, nice: undefined, setpriv: undefined };
   const unknown = { major: 0, minor: 0, text: "" };
   const runner = new GitRunner(program, searchPath, "/", options.clock, unknown, () => []);
   return { path, version: await gitVersion(runner, INSPECTION_TIMEOUT_MS) };
@@ -144,6 +148,17 @@ async function findTool(name: string, searchPath: string): Promise<string | unde
   if (command === undefined) return undefined;
   const { state } = await Deno.permissions.query({ name: "run", command });
   return state === "granted" ? command : undefined;
+}
+
+/** Others of that name do not know what we need of it. */
+async function findSetpriv(searchPath: string): Promise<string | undefined> {
+  const command = await findTool("setpriv", searchPath);
+  if (command === undefined) return undefined;
+  const args = [...END_WITH_US, command, "--version"];
+  const quiet = { stdin: "null", stdout: "null", stderr: "null" } as const;
+  const { success } = await new Deno.Command(command, { args, clearEnv: true, ...quiet }).output()
+    .catch(() => ({ success: false }));
+  return success ? command : undefined;
 }
 
 function inSearchPath(name: string, searchPath: string): readonly string[] {

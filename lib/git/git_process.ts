@@ -29,10 +29,17 @@ export interface GitProgram {
   readonly setsid: string | undefined;
   /** nice(1), for children that must not be in the way of requests. */
   readonly nice: string | undefined;
+  /**
+   * setpriv(1) of util-linux, for children that end with the server however it ends: what they drop is
+   * safe under its locks only. Undefined: a killed server leaves them running.
+   */
+  readonly setpriv: string | undefined;
 }
 
 /** How much lower than ours the priority of a background child is. */
 const NICENESS = ["-n", "10"];
+/** Ends a background child at the death of the server; git's own helpers end for lack of a reader. */
+export const END_WITH_US = ["--pdeathsig", "TERM"];
 
 /** How much of standard error is kept: its end says what went wrong. */
 const STDERR_BYTES = 8 * 1024;
@@ -60,9 +67,10 @@ export class GitProcess implements GitChild {
     isBackground = false,
   ) {
     this.#clock = clock;
-    const { git, setsid, nice } = program;
+    const { git, setsid, nice, setpriv } = program;
     const [command, ...rest] = [
       ...(setsid === undefined ? [] : [setsid]),
+      ...(setpriv === undefined || !isBackground ? [] : [setpriv, ...END_WITH_US]),
       ...(nice === undefined || !isBackground ? [] : [nice, ...NICENESS]),
       git,
       ...args,

@@ -94,3 +94,45 @@ for (const way of WAYS) {
       assert.equal(git.running, 0);
     }));
 }
+
+Deno.test("background work ends with a server that is killed; where setpriv(1) cannot do that, git runs all the same", () =>
+  withTempDirectory(async (directory) => {
+    const root = new URL("../..", import.meta.url).pathname;
+    const binary = await pretendGit(
+      directory,
+      `PATH=${SEARCH_PATH}\necho $$ > ${directory}/pid\nexec sleep 1000`,
+    );
+    const code = `import { createGit } from "${root}lib/git/mod.ts";
+      import { systemClock as clock } from "${root}lib/world/mod.ts";
+      const options = { homePath: "${directory}/home", clock, limits: { maxPushBytes: 0 } };
+      const git = await createGit({ ...options, binary: "${binary}", searchPath: "${SEARCH_PATH}" });
+      await git.run(["repack"], { timeoutMs: 600_000, isBackground: true });`;
+    const server = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-lock", "--quiet", "--config", `${root}deno.json`, code],
+      env: { NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "null",
+      stderr: "inherit",
+    }).spawn();
+    let pid = 0;
+    await eventually("git runs", async () => {
+      pid = Number(await Deno.readTextFile(`${directory}/pid`).catch(() => "0"));
+      return pid > 0;
+    });
+    assert.ok(await isRunning(pid));
+    server.kill("SIGKILL");
+    await server.status;
+    await eventually("git has ended", async () => !await isRunning(pid));
+
+    const tools = `${directory}/tools`;
+    await Deno.mkdir(tools);
+    await Deno.writeTextFile(`${tools}/setpriv`, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    const git = await createGit({
+      binary: "git",
+      homePath: `${directory}/home2`,
+      clock: systemClock,
+      limits: { maxPushBytes: 0 },
+      searchPath: `${tools}:${SEARCH_PATH}`,
+    });
+    assert.equal((await git.run(["version"], { timeoutMs: 10_000, isBackground: true })).code, 0);
+  }));
