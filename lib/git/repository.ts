@@ -73,7 +73,7 @@ export class Repositories {
   readonly #uses = new Map<string, number>();
   readonly #background = new Set<Promise<void>>();
   readonly #counts = { hosted: 0, prs: 0 };
-  /** Told the directory of each repository that goes out of service. */
+  /** Told the directory of each repository that goes out of service, or is found damaged. */
   onGone: (path: string) => void = () => {};
 
   constructor(options: RepositoriesOptions) {
@@ -199,6 +199,11 @@ export class Repositories {
     const restored = await moveFromArchive(this.#root, directory, this.path(ref));
     if (restored) this.#counts.hosted++;
     return restored;
+  }
+
+  /** What was kept of a repository that is damaged must not hide that. */
+  distrust(ref: RepositoryRef): void {
+    this.onGone(this.path(ref));
   }
 
   /** Directories with retired data of this repository, recorded or not. */

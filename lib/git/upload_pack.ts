@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { childStream } from "./child_stream.ts";
 import { FetchOutputFilter } from "./fetch_output.ts";
 import { type FetchRequest, readFetchRequest, type RequestRoom } from "./fetch_request.ts";
-import type { GitChild } from "./git_process.ts";
+import type { GitChild, GitExit } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
 import { answerLsRefs, type LsRefsRequest, readLsRefs } from "./ls_refs.ts";
 import { OutputReader } from "./output_reader.ts";
@@ -185,7 +185,7 @@ function producer(
 ): Produce {
   return async (signal) => {
     let outcome: "success" | "error" | undefined;
-    const { answer, filter } = await start(
+    const { answer, filter, ended } = await start(
       context,
       { ...source, onBytes: () => {} },
       asked,
@@ -193,6 +193,12 @@ function producer(
       release,
       (status) => outcome = status,
     );
+    // What it was asked for is there to be asked for: other answers would hide what is wrong.
+    void ended?.then(({ code, signal: killedBy }) => {
+      if (code !== 0 && killedBy === undefined && !signal.aborted) {
+        context.packs.forgetRepository(source.path);
+      }
+    });
     const isLasting = async () => {
       if (outcome !== "success" || !filter?.isWholePack) return false;
       const after = await context.views.read(source.path);
@@ -212,6 +218,8 @@ interface ChildAnswer {
   readonly answer: Response;
   /** What its output passes; undefined when there is none. */
   readonly filter?: FetchOutputFilter;
+  /** How the child ends; undefined when none was started. */
+  readonly ended?: Promise<GitExit>;
 }
 
 /** Lets git answer, as soon as there is a place for a child. It ends when `signal` aborts. */
@@ -245,7 +253,7 @@ async function start(
   const filter = new FetchOutputFilter(context.repositories.knownPaths(source.ref));
   const run = new FetchRun(context, source, child, signal, () => (leave(), release()), finish, filter);
   const input = pump(head, body, child.stdin, { clock: context.clock, onProgress: () => run.touch() });
-  return { answer: await run.answer(input), filter };
+  return { answer: await run.answer(input), filter, ended: child.ended };
 }
 
 /** What the first bytes of a request ask for; `ls-refs` of protocol v2 is no transfer. */

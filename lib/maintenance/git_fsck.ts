@@ -29,7 +29,8 @@ export interface FsckResult {
 
 /**
  * Checks the repositories whose last check is older than `olderThanMs`: first that everything refs reach
- * is there, then the contents of all objects. A damaged repository is reported and served as before.
+ * is there, then the contents of all objects. A damaged repository is reported and served as
+ * before, but for answers kept from when it was sound.
  */
 export async function fsckRepositories(parts: MaintenanceParts, olderThanMs: number): Promise<FsckResult> {
   const { store, repositories, clock } = parts;
@@ -55,7 +56,10 @@ export async function fsckRepositories(parts: MaintenanceParts, olderThanMs: num
       checked++;
       report(parts, repository, verdict);
       if (verdict.ok) damaged.delete(keyOf(repository));
-      else damaged.set(keyOf(repository), repository);
+      else {
+        damaged.set(keyOf(repository), repository);
+        repositories.distrust(repository);
+      }
       await store.putRepositoryNote({
         repository,
         job: GIT_FSCK,

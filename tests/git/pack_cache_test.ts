@@ -120,6 +120,23 @@ Deno.test("G-16 no answer outlives the ref that led to it: removed, replaced, hi
     assert.deepEqual(await cacheFiles(service), []);
   }));
 
+Deno.test("G-16 kept answers go when the repository turns out to be damaged: git fails, or a check says so", () =>
+  withService(async (service) => {
+    for (const way of ["git fails", "a check"]) {
+      const repository = await filled(service, way === "a check" ? "x" : "y");
+      await settle();
+      await textOf(await post(repository.url, fetchV2([repository.tip])));
+      await eventually("the answer is kept", async () => (await cacheFiles(service)).length === 1);
+      const path = service.repositories.path(service.ref(way === "a check" ? "x" : "y"));
+      await Deno.remove(`${path}/objects`, { recursive: true });
+      await Deno.mkdir(`${path}/objects/pack`, { recursive: true });
+      if (way === "a check") service.repositories.distrust(service.ref("x"));
+      else await textOf(await post(repository.url, fetchV2([repository.tip], ["deepen 1"])));
+      await eventually("nothing is kept", async () => (await cacheFiles(service)).length === 0);
+      assert.match(await textOf(await post(repository.url, fetchV2([repository.tip]))), /ERR|fatal|error/);
+    }
+  }));
+
 Deno.test("fetches with haves are kept from the second equal one on", () =>
   withService(async (service) => {
     const { url, tree, tip } = await filled(service, "x");

@@ -56,7 +56,10 @@ Deno.test("M-31 a damaged repository is found, reported until it is whole again,
     // The header is right and the content is not: a check of connectivity does not see it.
     await Deno.writeFile(`${rotten}/objects/${file}`, intact.map((byte, at) => at === 9 ? byte ^ 255 : byte));
 
+    const distrusted: string[] = [];
+    place.repositories.onGone = (path) => distrusted.push(path);
     const found = await fsckRepositories(maintenance, 30 * DAY_MS);
+    assert.deepEqual(distrusted.sort(), [missing, rotten].sort(), "what was kept of them is not served");
     assert.equal(found.checked, 3);
     const names = found.damaged.map(({ identifier }) => identifier).sort();
     assert.deepEqual(names, ["missing", "rotten"]);
