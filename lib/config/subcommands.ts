@@ -65,6 +65,10 @@ export const SUBCOMMANDS = {
         value: "SOURCE",
         help: "File of JSON lines, - for stdin, or the ws:// or wss:// URL of a relay",
       },
+      "--max-events": {
+        value: "N",
+        help: "Stop when a relay sends more than this many events; 10000000 is the default",
+      },
       "--dry-run": { help: "Only say what would happen; works while the server serves" },
       ...FORMAT,
     },

@@ -89,11 +89,14 @@ Deno.test("M-37 import straight from a running relay brings the same events; a s
     await Deno.mkdir(dataPath);
     await copyTree(`${directory}/data/git`, `${dataPath}/git`);
     const env = { NGIT_DOMAIN: server.domain, NGIT_SYNC_ENABLE: "false", NGIT_TEST: "1" };
-    const run = () =>
-      runProgram(["import", "--from", `ws://127.0.0.1:${server.port}`, "--format", "json"], {
+    const run = (...more: string[]) =>
+      runProgram(["import", "--from", `ws://127.0.0.1:${server.port}`, "--format", "json", ...more], {
         dataPath,
         env,
       });
+    const bounded = await run("--max-events", "1");
+    assert.equal(bounded.code, 1);
+    assert.match(bounded.stderr, /the source sends more than 1 events/);
     const first = await run();
     assert.equal(first.code, 0, first.stderr + first.stdout);
     assert.equal(JSON.parse(first.stdout).stored, before.length);

@@ -1,3 +1,4 @@
+import { Bounds } from "../../lib/commands/import/bounds.ts";
 import assert from "node:assert/strict";
 import { spoolLines } from "../../lib/commands/import/file_source.ts";
 import { linesOf } from "../../lib/commands/import/lines.ts";
@@ -45,7 +46,8 @@ Deno.test("M-37 the order of an import: announcements, states, deletions, the re
     lines[1] = `["EVENT",${lines[1]}]`;
     lines[2] = `["EVENT","sub",${lines[2]}]`;
     const text = [...lines, lines[0], "nonsense", "[]", '{"id":"a"}', "  "].join("\n");
-    const tally = await spoolLines(chunks(text, 7), spool, noProgress);
+    const bounds = new Bounds({ folder: directory, minFreeMb: 0, maxEvents: Infinity });
+    const tally = await spoolLines(chunks(text, 7), spool, noProgress, bounds);
     assert.deepEqual([tally.read, tally.repeated, tally.bad], [9, 1, 3]);
     assert.deepEqual(tally.shown.map(({ line }) => line), [11, 12, 13]);
     spool.filled("here");

@@ -1,4 +1,5 @@
 import type { Progress } from "../progress.ts";
+import type { Bounds } from "./bounds.ts";
 import { linesOf } from "./lines.ts";
 import type { BadLine, Spool } from "./spool.ts";
 
@@ -26,10 +27,12 @@ export async function spoolLines(
   stream: AsyncIterable<Uint8Array>,
   spool: Spool,
   progress: Progress,
+  bounds: Bounds,
 ): Promise<SourceTally> {
   const tally = emptyTally();
   progress.stage("reading", 0);
   for await (const line of linesOf(stream)) {
+    bounds.take("text" in line ? line.text.length : 0);
     const added = "problem" in line ? line : spool.add(line.text);
     if (added === "added") tally.read++;
     else if (added === "repeated") tally.repeated++;

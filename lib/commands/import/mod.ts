@@ -8,6 +8,7 @@ import { commandLog } from "../command_log.ts";
 import { foreignOwner } from "../foreign_owner.ts";
 import { type Progress, showProgress } from "../progress.ts";
 import { type CommandCall, configFor, print, printError } from "../subcommand.ts";
+import { Bounds } from "./bounds.ts";
 import { fileSource, type SourceTally, spoolLines } from "./file_source.ts";
 import type { ImportEngine, OpenImport } from "./ports.ts";
 import { spoolRelay } from "./relay_source.ts";
@@ -19,16 +20,21 @@ import { Spool } from "./spool.ts";
 const SPOOL = ".import-spool.db";
 const MAX_WORKERS = 8;
 
+/** More than any relay of repositories is known to hold. */
+const MAX_EVENTS = 10_000_000;
+
 /** Where events come from. */
 type Source =
   | { readonly kind: "relay"; readonly url: string }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "stdin" };
 
-/** Runs `import --from FILE|URL|- [--dry-run]`; exit code 1 when something may be missing. */
+/** Runs `import --from FILE|URL|- [--max-events N] [--dry-run]`; exit code 1 when something may be missing. */
 export async function importEvents(call: CommandCall, open: OpenImport): Promise<number> {
   const source = sourceOf(call);
   if (typeof source === "string") return fail(source, 2);
+  const maxEvents = maxEventsOf(call, source);
+  if (typeof maxEvents === "string") return fail(maxEvents, 2);
   const config = await configFor(call);
   if (typeof config === "number") return config;
   if (config.databaseBackend === "memory") {
@@ -53,7 +59,7 @@ export async function importEvents(call: CommandCall, open: OpenImport): Promise
       ...(call.input.env["PATH"] && { searchPath: call.input.env["PATH"] }),
     });
     const progress = showProgress();
-    const report = await importWith({ engine, call, config, source, progress, dryRun, workPath });
+    const report = await importWith({ engine, call, config, source, progress, dryRun, workPath, maxEvents });
     print(call.own.get("--format") === "json" ? JSON.stringify(report) : textOf(report));
     const { source: { read, repeated, bad, incomplete }, resumedAfter, failed } = report;
     // A file of something else is no success.
@@ -78,16 +84,20 @@ interface Run {
   readonly progress: Progress;
   readonly dryRun: boolean;
   readonly workPath: string;
+  readonly maxEvents: number;
 }
 
 async function importWith(run: Run): Promise<ImportReport> {
-  const { engine, call, config, source, progress, dryRun, workPath } = run;
-  const path = `${dryRun ? workPath : resolve(call.input.cwd, config.relayDataPath)}/${SPOOL}`;
+  const { engine, call, config, source, progress, dryRun, workPath, maxEvents } = run;
+  const folder = dryRun ? workPath : resolve(call.input.cwd, config.relayDataPath);
+  const path = `${folder}/${SPOOL}`;
+  const bounds = new Bounds({ folder, minFreeMb: config.minFreeDiskMb, maxEvents });
+  await bounds.look();
   const spool = new Spool(path);
   let finished = false;
   try {
-    const { tally, resumedAfter } = await fill(spool, run);
-    const imported = await importSpool(engine, spool, progress);
+    const { tally, resumedAfter } = await fill(spool, run, bounds);
+    const imported = await importSpool(engine, spool, progress, bounds);
     finished = imported.failed === 0;
     progress.done();
     return await reportOf(engine, { dryRun, source: tally, resumedAfter }, imported);
@@ -107,6 +117,7 @@ async function removeSpool(path: string): Promise<void> {
 async function fill(
   spool: Spool,
   run: Run,
+  bounds: Bounds,
 ): Promise<{ readonly tally: SourceTally; readonly resumedAfter: number }> {
   const { source } = run;
   const name = source.kind === "file" ? await fileSource(source.path) : undefined;
@@ -115,18 +126,22 @@ async function fill(
     return { tally, resumedAfter: spool.settledCount };
   }
   spool.clear();
-  const tally = await read(spool, run);
+  const tally = await read(spool, run, bounds);
   spool.filled(name ?? "");
   return { tally, resumedAfter: 0 };
 }
 
-async function read(spool: Spool, { engine, call, config, source, progress }: Run): Promise<SourceTally> {
+async function read(
+  spool: Spool,
+  { engine, call, config, source, progress }: Run,
+  bounds: Bounds,
+): Promise<SourceTally> {
   switch (source.kind) {
     case "stdin":
-      return await spoolLines(Deno.stdin.readable, spool, progress);
+      return await spoolLines(Deno.stdin.readable, spool, progress, bounds);
     case "file": {
       const file = await Deno.open(source.path);
-      return await spoolLines(file.readable, spool, progress);
+      return await spoolLines(file.readable, spool, progress, bounds);
     }
     case "relay": {
       const key = await findRelayKey(config, call.input.cwd);
@@ -142,6 +157,7 @@ async function read(spool: Spool, { engine, call, config, source, progress }: Ru
         },
         spool,
         progress,
+        bounds,
       );
     }
   }
@@ -154,6 +170,13 @@ function sourceOf({ own, input }: CommandCall): Source | string {
   if (!/^[a-z]+:\/\//i.test(from)) return { kind: "file", path: resolve(input.cwd, from) };
   const url = /^wss?:/i.test(from) ? normaliseRelayUrl(from) : undefined;
   return url === undefined ? `--from ${from} is no ws:// or wss:// URL` : { kind: "relay", url };
+}
+
+/** Files and pipes are the operator's own: only the disk bounds them, unless told otherwise. A text says what is wrong. */
+function maxEventsOf({ own }: CommandCall, source: Source): number | string {
+  const given = own.get("--max-events");
+  if (given === undefined) return source.kind === "relay" ? MAX_EVENTS : Infinity;
+  return /^[1-9][0-9]{0,14}$/.test(given) ? Number(given) : "--max-events is no number of events";
 }
 
 /** Looked at first: a wrong name must not begin a new database. */

@@ -1,6 +1,7 @@
 import { serialiseEvent } from "../../nostr/mod.ts";
 import type { Progress } from "../progress.ts";
 import { type HistoryRequest, relayHistory, type RelayHistoryInput } from "../relay_history.ts";
+import type { Bounds } from "./bounds.ts";
 import { emptyTally, type SourceTally } from "./file_source.ts";
 import type { Spool } from "./spool.ts";
 
@@ -21,6 +22,7 @@ export async function spoolRelay(
   source: RelaySource,
   spool: Spool,
   progress: Progress,
+  bounds: Bounds,
 ): Promise<SourceTally> {
   const tally = emptyTally();
   const incomplete = await relayHistory(
@@ -28,7 +30,9 @@ export async function spoolRelay(
       ...source,
       skipHeld: true,
       received: (event) => {
-        const added = spool.add(serialiseEvent(event));
+        const text = serialiseEvent(event);
+        bounds.take(text.length);
+        const added = spool.add(text);
         if (added === "added") tally.read++;
         else if (added === "repeated") tally.repeated++;
         else tally.bad++;

@@ -1,4 +1,5 @@
 import type { Progress } from "../progress.ts";
+import type { Bounds } from "./bounds.ts";
 import type { ImportEngine } from "./ports.ts";
 import { RANKS, type Spool, type SpooledEvent } from "./spool.ts";
 
@@ -26,8 +27,13 @@ interface Open {
   failed: number;
 }
 
-/** Imports everything in the spool that is not settled, in its order. */
-export async function importSpool(engine: ImportEngine, spool: Spool, progress: Progress): Promise<Tally> {
+/** Imports everything in the spool that is not settled, in its order. Rejects with one sentence when the disk is full. */
+export async function importSpool(
+  engine: ImportEngine,
+  spool: Spool,
+  progress: Progress,
+  bounds: Pick<Bounds, "look">,
+): Promise<Tally> {
   const tally: Tally = { stored: 0, skipped: 0, refused: new Map(), failed: 0 };
   const unwatch = engine.store.watch((_, verdicts) => {
     for (const verdict of verdicts) if (verdict === "stored") tally.stored++;
@@ -35,7 +41,7 @@ export async function importSpool(engine: ImportEngine, spool: Spool, progress: 
   try {
     progress.stage("importing", spool.count);
     progress.advance(spool.settledCount);
-    let open = await lookAtAll(engine, spool, tally, progress);
+    let open = await lookAtAll(engine, spool, tally, progress, bounds);
     // An event may be older than what it answers: orphans are judged again while that gets any of them in.
     for (
       let look = 1, before = Infinity;
@@ -44,7 +50,7 @@ export async function importSpool(engine: ImportEngine, spool: Spool, progress: 
     ) {
       before = open.orphans;
       progress.stage("looking again at events without repository", open.orphans + open.failed);
-      open = await lookAtAll(engine, spool, tally, progress);
+      open = await lookAtAll(engine, spool, tally, progress, bounds);
     }
     tally.failed = open.failed;
     if (open.orphans > 0) tally.refused.set("orphan", open.orphans);
@@ -61,10 +67,12 @@ async function lookAtAll(
   spool: Spool,
   tally: Tally,
   progress: Progress,
+  bounds: Pick<Bounds, "look">,
 ): Promise<Open> {
   const open = { orphans: 0, failed: 0 };
   for (const rank of RANKS) {
     for (const batch of spool.open(rank, TOGETHER)) {
+      await bounds.look();
       spool.settle(await admitAll(engine, batch, tally, open));
       progress.advance(batch.length);
     }
