@@ -64,8 +64,7 @@ export type GitData = Pick<
 
 /**
  * The bare repositories on disk: `<gitDataPath>/<npub>/<identifier>.git`, and contributors' below
- * `<gitDataPath>/prs/<hex>/`. Methods that change a repository expect the caller to hold the lock of
- * its identifier.
+ * `<gitDataPath>/prs/<hex>/`. Whoever changes one holds the lock of its identifier.
  */
 export class Repositories {
   readonly #options: RepositoriesOptions;
