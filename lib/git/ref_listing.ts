@@ -1,4 +1,5 @@
 import { isOid, isValidRefName } from "../nostr/mod.ts";
+import { isPlainConfig } from "./plain_config.ts";
 
 /** Most loose refs and their folders read here. With more, git is faster, and nobody waits for us meanwhile. */
 const MAX_ENTRIES = 100;
@@ -10,7 +11,8 @@ const ELSEWHERE = ["commondir", "reftable"];
 /**
  * Object ids by full ref name, in order of the names, read from the files of the repository at `path` as git reads
  * them: a loose ref hides a packed one, and loose refs come first, because packing writes before it deletes.
- * Undefined when only git can tell: many loose refs, symbolic or broken ones, names it refuses, another storage.
+ * Undefined when only git can tell: many loose refs, symbolic or broken ones, names it refuses, another storage, unusual
+ * settings.
  */
 export async function listRefs(path: string): Promise<Map<string, string> | undefined> {
   const loose = readLoose(path);
@@ -29,6 +31,8 @@ function readLoose(path: string): [name: string, oid: string][] | undefined {
   let looked = 0;
   try {
     if (ELSEWHERE.some((name) => exists(`${path}/${name}`))) return undefined;
+    // Git refuses a repository whose settings it cannot read.
+    if (!isPlainConfig(Deno.readTextFileSync(`${path}/config`))) return undefined;
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
       for (const { name, isDirectory, isFile } of Deno.readDirSync(`${path}/${folder}`)) {
         if (NO_REF.test(name)) continue;
