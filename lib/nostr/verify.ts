@@ -48,8 +48,8 @@ export interface VerifierInput {
 }
 
 /**
- * Creates a {@link Verifier}: with the system's libsecp256k1 where it can be used, else with WebAssembly. That
- * and workers are loaded and started when they are needed.
+ * Creates a {@link Verifier}: with the system's libsecp256k1 where it can be used, else with WebAssembly,
+ * which is loaded when it is needed, as workers are started.
  */
 export function createVerifier(input: VerifierInput): Verifier {
   const { library, problem } = openSecp256k1(input.library ?? "");
