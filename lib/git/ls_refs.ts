@@ -119,7 +119,7 @@ export function answerLsRefs(view: RefView, request: LsRefsRequest): Uint8Array<
 function showsHead(view: RefView, { prefixes, unborn, symrefs }: LsRefsRequest): boolean {
   if (view.refsStart === 0) return false;
   if (prefixes.length > 0 && !prefixes.some((prefix) => "HEAD".startsWith(prefix))) return false;
-  return view.line(0).oid !== "" || (unborn && symrefs);
+  return !view.isHeadUnborn || (unborn && symrefs);
 }
 
 /** Prefixes in order, without those that others contain; the empty one for none. */

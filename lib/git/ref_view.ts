@@ -25,7 +25,7 @@ const HEADER_BYTES = 4;
 const OID_DIGITS = 40;
 const LF = 0x0a;
 const SPACE = 0x20;
-const HEAD = Buffer.from("HEAD");
+const HEAD = "HEAD";
 const UNBORN = "unborn";
 const SYMREF = " symref-target:";
 const PEELED = " peeled:";
@@ -49,12 +49,15 @@ export class RefView {
   readonly #starts: Uint32Array;
   /** Indexes of lines with attributes, ascending. */
   readonly #attributed: Uint32Array;
+  /** 1 when the first line is HEAD: where the refs begin. */
+  readonly refsStart: 0 | 1;
   #digest: string | undefined;
 
   private constructor(bytes: Uint8Array, starts: readonly number[], attributed: readonly number[]) {
     this.#bytes = bytes;
     this.#starts = Uint32Array.from(starts);
     this.#attributed = Uint32Array.from(attributed);
+    this.refsStart = this.count > 0 && this.line(0).name === HEAD ? 1 : 0;
   }
 
   /** Reads git's answer to `ls-refs`; undefined when it is none, or not sorted. */
@@ -68,7 +71,7 @@ export class RefView {
       const end = start + length;
       const name = nameIn(answer, start, end);
       if (end > answer.length || answer[end - 1] !== LF || name === undefined) return undefined;
-      const isHead = start === 0 && HEAD.equals(answer.subarray(name.start, name.end));
+      const isHead = start === 0 && latin1(answer.subarray(name.start, name.end)) === HEAD;
       if (before && compare(answer, before, name) >= 0) return undefined;
       if (!isHead) before = name;
       if (name.end < end - 1) attributed.push(starts.length - 1);
@@ -104,9 +107,9 @@ export class RefView {
     return open.size === 0;
   }
 
-  /** 1 when the first line is HEAD: where the refs begin. */
-  get refsStart(): 0 | 1 {
-    return this.count > 0 && this.#name(0).equals(HEAD) ? 1 : 0;
+  /** True when HEAD points to a branch without commits. */
+  get isHeadUnborn(): boolean {
+    return this.refsStart === 1 && this.#bytes[HEADER_BYTES] === UNBORN.charCodeAt(0);
   }
 
   /** The line at `index`. */
@@ -136,15 +139,21 @@ export class RefView {
 
   /** First and last plus one of the refs, HEAD apart, whose names begin with `prefix` (one character per byte). */
   range(prefix: string): readonly [start: number, end: number] {
-    const bytes = Buffer.from(prefix, "latin1");
     const first = this.refsStart;
-    const begin = (index: number) => this.#name(index).subarray(0, bytes.length);
-    const bound = (isPast: (name: Buffer) => boolean) =>
-      first + lowerBound(this.count - first, (index) => isPast(begin(first + index)));
-    return [
-      bound((name) => Buffer.compare(name, bytes) >= 0),
-      bound((name) => Buffer.compare(name, bytes) > 0),
-    ];
+    const bound = (isPast: (order: number) => boolean) =>
+      first + lowerBound(this.count - first, (index) => isPast(this.#orderOf(first + index, prefix)));
+    return [bound((order) => order >= 0), bound((order) => order > 0)];
+  }
+
+  /** Below 0 when the name at `index` sorts before `prefix`, 0 when it begins with it. */
+  #orderOf(index: number, prefix: string): number {
+    const start = this.#bytes.indexOf(SPACE, this.#starts[index]! + HEADER_BYTES) + 1;
+    for (let offset = 0; offset < prefix.length; offset++) {
+      const byte = this.#bytes[start + offset]!;
+      if (byte === SPACE || byte === LF) return -1; // the end of the name, which has neither
+      if (byte !== prefix.charCodeAt(offset)) return byte - prefix.charCodeAt(offset);
+    }
+    return 0;
   }
 
   #copy(out: PktWriter, start: number, end: number): void {
@@ -166,11 +175,6 @@ export class RefView {
     out.begin().add(bytes, next + PEELED.length, end - 1)
       .add(bytes, name.start - 1, name.end)
       .add(PEELED_NEWLINE).end();
-  }
-
-  #name(index: number): Buffer {
-    const { start, end } = nameIn(this.#bytes, this.#starts[index]!, this.#starts[index + 1]!)!;
-    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start);
   }
 }
 

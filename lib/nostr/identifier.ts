@@ -14,7 +14,8 @@ export function identifierProblem(identifier: string): string | undefined {
   if (separator) return `identifier '${identifier}' contains path separator '${separator[0]}'`;
   if (identifier.includes("\0")) return `identifier '${identifier}' contains a null byte`;
   if (!identifier.isWellFormed()) return "identifier is not valid Unicode";
-  if (new TextEncoder().encode(identifier).length > MAX_IDENTIFIER_BYTES) {
+  const mayBeLong = identifier.length * 3 > MAX_IDENTIFIER_BYTES; // a UTF-16 unit takes at most 3 bytes
+  if (mayBeLong && new TextEncoder().encode(identifier).length > MAX_IDENTIFIER_BYTES) {
     return `identifier is longer than ${MAX_IDENTIFIER_BYTES} bytes`;
   }
   return undefined;
