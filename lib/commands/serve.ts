@@ -9,7 +9,7 @@ import {
   resolveLogFormat,
   SECRET_VARIABLES,
 } from "../config/mod.ts";
-import { createLogger, type Logger } from "../observe/mod.ts";
+import { createLogger, LineWriter, type Logger } from "../observe/mod.ts";
 import {
   type Clock,
   type Random,
@@ -55,12 +55,14 @@ export async function serve(input: ConfigInput, start: StartServer): Promise<num
   for (const name of SECRET_VARIABLES) Deno.env.delete(name);
   const { config } = loaded;
   let filter = config.logLevel;
+  const lines = new LineWriter(writeOutput);
+  globalThis.addEventListener("unload", () => lines.flush());
   const log = createLogger({
     get filter() {
       return filter;
     },
     format: resolveLogFormat(config, Deno.stdout.isTerminal()),
-    write: writeOutput,
+    write: (line, level) => lines.add(line, level),
     clock: systemClock,
   });
   const stop = stopSignals();
@@ -176,9 +178,9 @@ function stopSignals() {
 }
 
 /** A log whose reader is gone loses its lines; the work that wrote them goes on. */
-function writeOutput(line: string): void {
+function writeOutput(text: string): void {
   try {
-    for (let rest = new TextEncoder().encode(line + "\n"); rest.length > 0;) {
+    for (let rest = new TextEncoder().encode(text); rest.length > 0;) {
       rest = rest.subarray(Deno.stdout.writeSync(rest));
     }
   } catch {

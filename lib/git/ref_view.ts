@@ -23,6 +23,8 @@ export interface RefForm {
 
 const HEADER_BYTES = 4;
 const OID_DIGITS = 40;
+/** Where the name is in a line, but for an unborn HEAD. */
+const NAME_START = HEADER_BYTES + OID_DIGITS + 1;
 const LF = 0x0a;
 const SPACE = 0x20;
 const HEAD = "HEAD";
@@ -73,6 +75,7 @@ export class RefView {
       if (end > answer.length || answer[end - 1] !== LF || name === undefined) return undefined;
       const isHead = start === 0 && latin1(answer.subarray(name.start, name.end)) === HEAD;
       if (before && compare(answer, before, name) >= 0) return undefined;
+      if (!isHead && name.start !== start + NAME_START) return undefined;
       if (!isHead) before = name;
       if (name.end < end - 1) attributed.push(starts.length - 1);
       starts.push(end);
@@ -147,7 +150,7 @@ export class RefView {
 
   /** Below 0 when the name at `index` sorts before `prefix`, 0 when it begins with it. */
   #orderOf(index: number, prefix: string): number {
-    const start = this.#bytes.indexOf(SPACE, this.#starts[index]! + HEADER_BYTES) + 1;
+    const start = this.#starts[index]! + NAME_START;
     for (let offset = 0; offset < prefix.length; offset++) {
       const byte = this.#bytes[start + offset]!;
       if (byte === SPACE || byte === LF) return -1; // the end of the name, which has neither

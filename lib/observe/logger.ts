@@ -7,7 +7,7 @@ export interface LoggerOptions {
   readonly filter: LogFilter;
   readonly format: "text" | "json";
   /** Receives one record without line ending. */
-  readonly write: (line: string) => void;
+  readonly write: (line: string, level: LogLevel) => void;
   readonly clock: Clock;
 }
 
@@ -47,6 +47,7 @@ export function createLogger(options: LoggerOptions): Logger {
       const time = new Date(options.clock.now()).toISOString();
       options.write(
         render({ time, level, target, message: cut(message, MAX_MESSAGE), fields: present(fields) }),
+        level,
       );
     };
     return {
