@@ -54,7 +54,7 @@ class Part {
         this.#watch?.touch();
         if (found instanceof Uint8Array) {
           this.#observer.onBytes(found.length);
-          controller.enqueue(found);
+          controller.enqueue(found); // the runtime has taken it before it pulls again, as the reader demands
         } else if (found === "whole") {
           this.#leave(this.#joined.outcome());
           controller.close();

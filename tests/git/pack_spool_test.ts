@@ -88,3 +88,41 @@ Deno.test("a reader that holds up the others too long is cut off, and they go on
     assert.equal(await following, "one two whole");
     assert.equal(unread(), 1);
   }));
+
+Deno.test("a client that reads slowly gets every byte: memory is given back only once the runtime has it", () =>
+  withTempDirectory(async (directory) => {
+    const spool = new PackSpool({
+      path: `${directory}/1.part`,
+      clock: new VirtualClock(),
+      reserve: () => true,
+      patienceMs: PATIENCE_MS,
+      onUnread: () => {},
+    });
+    const written = new Uint32Array(6 << 20).map((_, index) => Math.imul(index, 2_654_435_761));
+    await spool.append(new Uint8Array(written.buffer));
+    spool.end("whole");
+    const reader = spool.open()!;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const found = await reader.read();
+        if (typeof found === "string") controller.close();
+        else controller.enqueue(found);
+      },
+    }, { highWaterMark: 0 });
+    const server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      () => new Response(body),
+    );
+    const response = await fetch(`http://127.0.0.1:${server.addr.port}/`);
+    const read = new Uint8Array(written.byteLength);
+    let length = 0;
+    for await (const chunk of response.body!) {
+      read.set(chunk, length);
+      length += chunk.length;
+      if (length % 64 === 0) await new Promise((resolve) => setTimeout(resolve, 2)); // slower than the file is read
+    }
+    reader.cut();
+    await server.shutdown();
+    assert.equal(length, written.byteLength);
+    assert.ok(new Uint32Array(read.buffer).every((value, index) => value === written[index]));
+  }));
