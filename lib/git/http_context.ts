@@ -127,6 +127,7 @@ export class GitHttpContext {
       places: this.places,
       timeoutMs: () => this.limits.gitTimeoutMs,
       stopping: this.stopping.signal,
+      track: (work) => this.track(work),
     });
     this.packs = new PackCache({
       root: this.repositories.root,

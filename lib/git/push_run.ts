@@ -93,6 +93,7 @@ export class PushRun {
       await input;
       this.#output.close();
     }
+    if (applied.length > 0) void this.#context.views.renew(this.#context.repositories.path(this.#ref));
     return applied.length > 0 ? "success" : "error";
   }
 

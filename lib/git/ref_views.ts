@@ -15,6 +15,8 @@ export interface RefViewsOptions {
   readonly timeoutMs: () => number;
   /** Ends what runs. */
   readonly stopping: AbortSignal;
+  /** Told of reading that no request waits for. */
+  readonly track: (work: Promise<void>) => void;
   readonly bounds?: RefViewBounds;
 }
 
@@ -94,6 +96,20 @@ export class RefViews {
       return true;
     }
     return (this.#current(path) ?? await this.#look(path)) !== undefined;
+  }
+
+  /**
+   * Reads the refs at `path`, which have just changed, as soon as that can be remembered, so that the next who asks
+   * does not wait for git. Further changes until then leave it to whoever tells of the last of them.
+   */
+  async renew(path: string): Promise<void> {
+    const { clock, places, stopping, track } = this.#options;
+    const entry = this.#current(path) ?? await this.#look(path);
+    if (!entry) return;
+    await clock.sleep(entry.files.tickMs, stopping);
+    const isIdle = !stopping.aborted && places.waiting === 0;
+    if (!isIdle || this.#current(path) !== entry || entry.view || entry.reading) return;
+    track(this.#reading(path, entry).then(() => {}));
   }
 
   /** What is remembered, if it is still true; it counts as used. */

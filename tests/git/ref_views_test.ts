@@ -138,18 +138,29 @@ for (const [what, change] of Object.entries(CHANGES)) {
 /** Views of repositories of their own, in virtual time. */
 async function withViews(
   play: (
-    bench: { service: Service; views: RefViews; clock: VirtualClock; path(name: string): Promise<string> },
+    bench: {
+      service: Service;
+      views: RefViews;
+      clock: VirtualClock;
+      stopping: AbortController;
+      /** Resolves when all reading that nobody waits for has ended. */
+      settled(): Promise<unknown>;
+      path(name: string): Promise<string>;
+    },
   ) => Promise<void>,
   bounds?: RefViewBounds,
 ): Promise<void> {
   await withService(async (service) => {
     const clock = new VirtualClock();
+    const stopping = new AbortController();
+    const readings: Promise<void>[] = [];
     const views = new RefViews({
       git: service.git,
       clock,
       places: new ProcessGate(() => 4, 1_000, clock),
       timeoutMs: () => 60_000,
-      stopping: new AbortController().signal,
+      stopping: stopping.signal,
+      track: (work) => void readings.push(work),
       ...(bounds && { bounds }),
     });
     const path = async (name: string) => {
@@ -160,7 +171,7 @@ async function withViews(
       await age(created);
       return created;
     };
-    await play({ service, views, clock, path });
+    await play({ service, views, clock, stopping, settled: () => Promise.all(readings), path });
   });
 }
 
@@ -290,3 +301,30 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
       for (const question of questions) assert.match(await answered(service, question), /^404 /);
     }, { virtualTime: true }));
 }
+
+Deno.test("G-69 refs that have just changed are read once, before anybody asks, unless the service stops", () =>
+  withViews(async ({ service, views, clock, stopping, settled, path }) => {
+    const here = await path("x");
+    const { commits } = await writeMaterial(service.git, here);
+    const before = service.started();
+    const renewals: Promise<void>[] = [];
+    for (const name of ["one", "two", "three"]) {
+      await Deno.writeTextFile(`${here}/refs/heads/${name}`, `${commits[0]}\n`);
+      renewals.push(views.renew(here));
+      await views.isPlain(here); // the look is over
+    }
+    await clock.advance(100);
+    await Promise.all(renewals);
+    await settled();
+    assert.equal(service.started() - before, 1);
+    const view = await views.read(here);
+    assert.ok(view && view !== "busy");
+    assert.equal(view.count, 5, "HEAD and four branches");
+    assert.equal(service.started() - before, 1);
+    await Deno.writeTextFile(`${here}/refs/heads/four`, `${commits[0]}\n`);
+    const late = views.renew(here);
+    stopping.abort();
+    await late;
+    await settled();
+    assert.equal(service.started() - before, 1);
+  }));
