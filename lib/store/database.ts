@@ -2,11 +2,13 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LibsqlBatchError } from "@libsql/client/http";
 import type { Logger } from "../observe/mod.ts";
+import type { Clock } from "../world/mod.ts";
 import { isDatabaseTrouble, isTransient, messageOf, RemoteError, TakenOverError } from "./database_errors.ts";
 import { endLease, type LeaseHolder, ownLease, takeLease, underLease } from "./lease.ts";
 import { connectLocally } from "./local_connection.ts";
 import { connectRemotely, readAll, type RemoteOptions } from "./remote_client.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
+import { TurnShare } from "./turn_share.ts";
 import type { DatabaseClient, SqlValue, Statement, StatementResult } from "./statement.ts";
 
 /** Where and how to open a database. */
@@ -17,6 +19,7 @@ export interface DatabaseOptions {
   readonly remote?: RemoteOptions & LeaseHolder;
   /** How long SQLite waits for a lock; it blocks the event loop meanwhile. */
   readonly busyTimeoutMs: number;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -28,6 +31,8 @@ export interface DatabaseBounds {
   readonly groupUnits: number;
   /** Most bytes of one value that is read. */
   readonly valueBytes: number;
+  /** Most filters that are read together. */
+  readonly filtersAtOnce: number;
   /** How many times more rows than usual a read covers that is cut into slices. */
   readonly sliceFactor: number;
 }
@@ -37,6 +42,7 @@ export const LOCAL: DatabaseBounds = {
   transactionSize: 4 * 1024 * 1024,
   groupUnits: 200,
   valueBytes: 64 * 1024 * 1024,
+  filtersAtOnce: 1,
   sliceFactor: 1,
 };
 
@@ -48,6 +54,7 @@ export const REMOTE: DatabaseBounds = {
   transactionSize: 2 * 1024 * 1024,
   groupUnits: 500,
   valueBytes: 3 * 1024 * 1024,
+  filtersAtOnce: 8,
   sliceFactor: 20,
 };
 
@@ -66,11 +73,13 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #url: string;
   readonly #remote: DatabaseOptions["remote"];
+  readonly #share: TurnShare;
   #client: Promise<DatabaseClient> | undefined;
   #takenOver: TakenOverError | undefined;
 
   private constructor(options: DatabaseOptions) {
     this.#options = options;
+    this.#share = new TurnShare(options.clock);
     this.#url = urlOf(options.location);
     if (/^(:memory:|file:)/.test(this.#url)) return;
     if (!options.remote) throw new Error(`nobody said how to reach the database at ${this.#url}`);
@@ -115,7 +124,9 @@ export class Database {
 
   /** Runs several reading statements on one snapshot, with the same second try. */
   async readAll(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    return await this.#withSecondTry((client) => readAll(client, statements));
+    return await this.#withSecondTry((client) =>
+      this.isRemote ? readAll(client, statements) : this.#share.take(() => readAll(client, statements))
+    );
   }
 
   /**

@@ -85,6 +85,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       remote: { ...remote, clock, timeoutMs: internals?.remoteTimeoutMs ?? REMOTE_TIMEOUT_MS },
     }),
     busyTimeoutMs: internals?.busyTimeoutMs ?? 2_000,
+    clock,
     log,
   });
   const writer = await Writer.create({

@@ -14,10 +14,10 @@ import {
 import { ID_ORDER_DIGITS } from "./text_key.ts";
 import { nextTurn } from "./turn.ts";
 
-/** Filters answered before other tasks get a turn. */
-const FILTERS_PER_TURN = 8;
 /** Most filters whose matches are counted together (SQLite's limit on compound statements is 500). */
 const MAX_COUNTED_FILTERS = 400;
+/** Most events of several filters that are read as one piece. */
+const MAX_WHOLE_ROWS = 2_500;
 /** Most bytes of JSON in one page, and in one read of a page that comes in pieces. */
 const MAX_PAGE_BYTES = 64 * 1024 * 1024;
 const MAX_PIECE_BYTES = 3 * 1024 * 1024;
@@ -56,8 +56,9 @@ async function textsOfAny(
   }
   const rows = await rowsOfAny(database, wanted, nowSeconds);
   const list = `[${rows.join(",")}]`;
-  return await wholePage(database, { sql: TEXTS_OF_ROWS, args: [list, BigInt(share(rows.length))] }) ??
-    await pageInPieces(database, list);
+  const statement = { sql: TEXTS_OF_ROWS, args: [list, BigInt(share(rows.length))] };
+  const page = rows.length <= MAX_WHOLE_ROWS ? await wholePage(database, statement) : undefined;
+  return page ?? await pageInPieces(database, list);
 }
 
 /** The page that `statement` (of {@link textsStatement}) reads; undefined when it left out large events. */
@@ -96,9 +97,9 @@ async function rowsOfAny(
   nowSeconds: number,
 ): Promise<readonly string[]> {
   const rows = new Set<string>();
-  for (let at = 0; at < wanted.length; at += FILTERS_PER_TURN) {
-    if (at > 0) await nextTurn();
-    const some = wanted.slice(at, at + FILTERS_PER_TURN);
+  const { filtersAtOnce } = database.bounds;
+  for (let at = 0; at < wanted.length; at += filtersAtOnce) {
+    const some = wanted.slice(at, at + filtersAtOnce);
     const results = await database.readAll(
       some.map(({ filter, limit }) => rowsOf(filter, limit, nowSeconds)),
     );
