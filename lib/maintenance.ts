@@ -1,6 +1,12 @@
 import type { Config } from "./config/mod.ts";
 import type { GitHttp } from "./git/mod.ts";
-import { isMaintenanceJob, Maintenance, type MaintenanceParts, roomOf } from "./maintenance/mod.ts";
+import {
+  isMaintenanceJob,
+  Maintenance,
+  type MaintenanceParts,
+  roomOf,
+  type ScheduleSettings,
+} from "./maintenance/mod.ts";
 import type { Jobs, Metrics } from "./observe/mod.ts";
 
 const HOUR_MS = 3_600_000;
@@ -8,6 +14,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 /** What the maintenance of a running server is made of. */
 export interface MaintenanceInput {
+  /** Reads like the present configuration. */
   readonly config: Config;
   readonly parts: Omit<MaintenanceParts, "pace" | "room">;
   readonly gitHttp: GitHttp;
@@ -20,14 +27,22 @@ export interface MaintenanceInput {
 /** Registers the jobs of maintenance, and says in metrics when each last succeeded. */
 export async function startMaintenance(input: MaintenanceInput): Promise<Maintenance> {
   const { config, metrics, jobs, gitHttp, hasSpace } = input;
-  const settings = {
-    auditAgeMs: config.auditCleanupAgeSecs * 1000,
-    auditEveryMs: config.auditCleanupEnabled ? config.auditCleanupIntervalSecs * 1000 : undefined,
-    gitMaintenanceEveryMs: config.gitMaintenanceEnabled
-      ? config.gitMaintenanceIntervalHours * HOUR_MS
-      : undefined,
-    fsckMs: config.gitFsckIntervalDays * DAY_MS,
-    retentionMs: config.deletedRepoRetentionSecs * 1000,
+  const settings: ScheduleSettings = {
+    get auditAgeMs() {
+      return config.auditCleanupAgeSecs * 1000;
+    },
+    get auditEveryMs() {
+      return config.auditCleanupEnabled ? config.auditCleanupIntervalSecs * 1000 : undefined;
+    },
+    get gitMaintenanceEveryMs() {
+      return config.gitMaintenanceEnabled ? config.gitMaintenanceIntervalHours * HOUR_MS : undefined;
+    },
+    get fsckMs() {
+      return config.gitFsckIntervalDays * DAY_MS;
+    },
+    get retentionMs() {
+      return config.deletedRepoRetentionSecs * 1000;
+    },
   };
   const { repositories } = input.parts;
   const room = () => roomOf(repositories.root, config.minFreeDiskMb);

@@ -221,7 +221,7 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     log: log.target("jobs"),
     signal: stopping.signal,
   });
-  const sweep = new Sweep(parts, locks, config.deletedRepoRetentionSecs * 1000);
+  const sweep = new Sweep(parts, locks, () => config.deletedRepoRetentionSecs * 1000);
   await Promise.all([...sweep.jobs(), ...intake.jobs()].map((job) => jobs.register(job)));
   await intake.resume();
   await startMaintenance({
@@ -327,7 +327,10 @@ async function compose(input: ServerInput, cleanUp: CleanUp): Promise<RunningSer
     domain: config.domain,
     gitDataPath,
     relayDataPath,
-    reconfigure,
+    reconfigure: (next) => {
+      reconfigure(next);
+      jobs.reschedule();
+    },
     reloaded: (result) => metrics.config.reloaded(result),
     stop: async () => {
       deadline = clock.now() + graceMs;

@@ -121,30 +121,37 @@ export const LIFECYCLE_OPTIONS = {
   NGIT_AUDIT_CLEANUP_ENABLED: lifecycle.withDefault(kinds.bool, {
     default: "true",
     help: "Remove events with the audit tag and their repositories",
+    reloadable: true,
   }),
   NGIT_AUDIT_CLEANUP_INTERVAL_SECS: lifecycle.withDefault(kinds.uint(1), {
     default: "1800",
     help: "Seconds between two audit clean-ups",
+    reloadable: true,
   }),
   NGIT_AUDIT_CLEANUP_AGE_SECS: lifecycle.withDefault(kinds.uint(1), {
     default: "7200",
     help: "Age in seconds at which audit events are removed",
+    reloadable: true,
   }),
   NGIT_GIT_MAINTENANCE_ENABLED: lifecycle.withDefault(kinds.bool, {
     default: "true",
     help: "Scheduled repack and garbage collection",
+    reloadable: true,
   }),
   NGIT_GIT_MAINTENANCE_INTERVAL_HOURS: lifecycle.withDefault(kinds.uint(1, 720), {
     default: "24",
     help: "Hours between two maintenance runs",
+    reloadable: true,
   }),
   NGIT_GIT_FSCK_INTERVAL_DAYS: lifecycle.withDefault(kinds.uint(0, 365), {
     default: "30",
     help: "Days between two integrity checks of a repository; 0 is never",
+    reloadable: true,
   }),
   NGIT_DELETED_REPO_RETENTION_SECS: lifecycle.withDefault(kinds.uint(0), {
     default: "7776000",
     help: "How long a deleted repository is held without being served, in seconds",
+    reloadable: true,
   }),
   NGIT_TEST: lifecycle.withDefault(kinds.bool, {
     default: "false",

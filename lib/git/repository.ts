@@ -200,11 +200,6 @@ export class Repositories {
     return restored;
   }
 
-  /** What was kept of a repository that is damaged must not hide that. */
-  distrust(ref: RepositoryRef): void {
-    this.onGone(this.path(ref));
-  }
-
   /** Directories with retired data of this repository, recorded or not. */
   async archived({ owner, identifier }: RepositoryRef): Promise<string[]> {
     return await archivedDirectories(this.#root, encodeNpub(owner), `30617:${owner}:${identifier}`);

@@ -58,7 +58,7 @@ export async function fsckRepositories(parts: MaintenanceParts, olderThanMs: num
       if (verdict.ok) damaged.delete(keyOf(repository));
       else {
         damaged.set(keyOf(repository), repository);
-        repositories.distrust(repository);
+        repositories.onGone(repositories.path(repository));
       }
       await store.putRepositoryNote({
         repository,

@@ -45,7 +45,8 @@ export const JOBS = {
   purgatory_sweep: {
     summary: "expire what waited too long for its git data",
     run: async (parts, { retentionMs }) => {
-      const { softExpired, expired, released } = await new Sweep(parts, parts.locks, retentionMs).expire();
+      const { softExpired, expired, released } = await new Sweep(parts, parts.locks, () => retentionMs)
+        .expire();
       return done(`${expired} expired, ${softExpired} soft-expired, ${released} released`, [
         expired,
         softExpired,
@@ -98,7 +99,7 @@ export const JOBS = {
   deleted_retention: {
     summary: "delete for good what was deleted or withdrawn long ago",
     run: async (parts, { retentionMs }) => {
-      const count = await new Sweep(parts, parts.locks, retentionMs).discard();
+      const count = await new Sweep(parts, parts.locks, () => retentionMs).discard();
       return done(`${count} deleted for good`, [count]);
     },
   },

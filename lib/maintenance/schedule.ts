@@ -19,7 +19,7 @@ const SETTLE_MS = 10 * MINUTE_MS;
 /** Jobs of a start begin within this time, so that they do not all begin at once. */
 const START_SPREAD_MS = MINUTE_MS / 2;
 
-/** How often jobs run; undefined: never. */
+/** How often jobs run; undefined: never. Members may change while the server runs. */
 export interface ScheduleSettings extends MaintenanceSettings {
   readonly auditEveryMs: number | undefined;
   readonly gitMaintenanceEveryMs: number | undefined;
@@ -57,37 +57,49 @@ export class Maintenance {
 
   /** The jobs, with waits that go by `runs`: how each ended when it last ran. */
   jobs(runs: readonly JobRun[]): readonly RegularJob[] {
-    const { auditEveryMs, gitMaintenanceEveryMs, fsckMs } = this.#settings;
-    const fsckEveryMs = fsckMs > 0 ? Math.min(DAY_MS, fsckMs) : undefined;
+    const settings = this.#settings;
+    const fsckEveryMs = () => settings.fsckMs > 0 ? Math.min(DAY_MS, settings.fsckMs) : undefined;
     return [
-      ...this.#soon("audit_cleanup", auditEveryMs),
-      ...this.#soon("repo_reconcile", DAY_MS),
-      ...this.#rare("db_maintenance", DAY_MS, runs),
-      ...this.#rare("git_maintenance", gitMaintenanceEveryMs, runs),
-      ...this.#rare("git_fsck", fsckEveryMs, runs),
+      this.#soon("audit_cleanup", () => settings.auditEveryMs),
+      this.#soon("repo_reconcile", () => DAY_MS),
+      this.#rare("db_maintenance", () => DAY_MS, runs),
+      this.#rare("git_maintenance", () => settings.gitMaintenanceEveryMs, runs),
+      this.#rare("git_fsck", fsckEveryMs, runs),
     ];
   }
 
   /** Runs soon after each start. */
-  #soon(name: MaintenanceJob, everyMs: number | undefined): RegularJob[] {
-    if (everyMs === undefined) return [];
-    return [{ name, everyMs, firstMs: 0, jitterMs: START_SPREAD_MS, run: () => this.#run(name) }];
+  #soon(name: MaintenanceJob, interval: () => number | undefined): RegularJob {
+    return {
+      name,
+      get everyMs() {
+        return interval() ?? Infinity;
+      },
+      get firstMs() {
+        return interval() === undefined ? Infinity : 0;
+      },
+      jitterMs: START_SPREAD_MS,
+      run: () => this.#run(name),
+    };
   }
 
   /** Goes by when it last ran: a server that is restarted every day is maintained all the same. */
-  #rare(name: MaintenanceJob, everyMs: number | undefined, runs: readonly JobRun[]): RegularJob[] {
-    if (everyMs === undefined) return [];
-    const last = runs.find(({ job }) => job === name)?.at ?? 0;
-    const firstMs = Math.min(everyMs, Math.max(SETTLE_MS, last + everyMs - this.#parts.clock.now()));
+  #rare(name: MaintenanceJob, interval: () => number | undefined, runs: readonly JobRun[]): RegularJob {
+    const everyMs = () => interval() ?? Infinity;
+    const elapsedMs = this.#parts.clock.now() - (runs.find(({ job }) => job === name)?.at ?? 0);
     const isHeavy = name !== "db_maintenance";
-    return [{
+    return {
       name,
-      everyMs,
-      firstMs,
+      get everyMs() {
+        return everyMs();
+      },
+      get firstMs() {
+        return Math.min(everyMs(), Math.max(SETTLE_MS, everyMs() - elapsedMs));
+      },
       jitterMs: SETTLE_MS,
       ...(isHeavy && { retryMs: SETTLE_MS, hindrance: () => this.#obstacle(name) }),
       run: () => isHeavy ? this.#heavy.run(["heavy"], () => this.#run(name)) : this.#run(name),
-    }];
+    };
   }
 
   async #obstacle(name: MaintenanceJob): Promise<string | undefined> {

@@ -3,11 +3,17 @@ import type { Logger } from "./log.ts";
 import type { Job, JobGroup } from "./metrics_operation.ts";
 import { runJob } from "./run_job.ts";
 
+/** Timers know no longer ones. */
+const MAX_SLEEP_MS = 86_400_000;
+
 /** Work that is done again and again. */
 export interface RegularJob {
   /** Its name in metrics and log, out of the closed list of `ngit_job_…`. */
   readonly name: Job;
-  /** From the end of one run to the beginning of the next, in milliseconds. */
+  /**
+   * From the end of one run to the beginning of the next, in milliseconds; Infinity: never. Read again at
+   * {@link Jobs.reschedule}, and so is `firstMs`.
+   */
   readonly everyMs: number;
   /** Each wait is longer by up to this at random, so that jobs spread out; none when not given. */
   readonly jitterMs?: number;
@@ -40,9 +46,12 @@ export interface JobParts {
 export class Jobs {
   readonly #parts: JobParts;
   readonly #loops: Promise<void>[] = [];
+  /** Aborted to end all waits. */
+  #waits = new AbortController();
 
   constructor(parts: JobParts) {
     this.#parts = parts;
+    parts.signal.addEventListener("abort", () => this.reschedule(), { once: true });
   }
 
   /** Schedules a job; resolves when its run at the start is over, at once when it has none. */
@@ -52,19 +61,37 @@ export class Jobs {
     return first;
   }
 
+  /** Makes every job that waits look again how long it has to. */
+  reschedule(): void {
+    this.#waits.abort();
+    this.#waits = new AbortController();
+  }
+
   /** Resolves when every job has ended; to be asked after the signal aborted. */
   async ended(): Promise<void> {
     await Promise.all(this.#loops);
   }
 
   async #repeat(job: RegularJob): Promise<void> {
-    const { clock, random, signal } = this.#parts;
-    let waitMs = job.firstMs ?? job.everyMs;
+    const { signal } = this.#parts;
+    let waitMs = () => job.firstMs ?? job.everyMs;
     while (!signal.aborted) {
-      await clock.sleep(waitMs + uniform(random, 0, job.jitterMs ?? 0), signal);
+      await this.#wait(job, waitMs);
       if (signal.aborted) return;
       const isLeftOut = await this.#runOnce(job);
-      waitMs = isLeftOut ? Math.min(job.retryMs ?? Infinity, job.everyMs) : job.everyMs;
+      waitMs = () => isLeftOut ? Math.min(job.retryMs ?? Infinity, job.everyMs) : job.everyMs;
+    }
+  }
+
+  /** Waits as long as `waitMs` says, now and whenever it may have changed. */
+  async #wait({ jitterMs = 0 }: RegularJob, waitMs: () => number): Promise<void> {
+    const { clock, random, signal } = this.#parts;
+    const since = clock.monotonic();
+    const jitter = uniform(random, 0, jitterMs);
+    for (;;) {
+      const left = since + waitMs() + jitter - clock.monotonic();
+      if (left <= 0 || signal.aborted) return;
+      await clock.sleep(Math.min(left, MAX_SLEEP_MS), this.#waits.signal);
     }
   }
 

@@ -29,11 +29,11 @@ export class Sweep {
   readonly #parts: ReleaseParts;
   readonly #locks: KeyedLock;
   /** How long retired repositories are held, in milliseconds. */
-  readonly #retentionMs: number;
+  readonly #retentionMs: () => number;
   /** Retired repositories on which events may still hang. */
   readonly #leaving = new Map<string, RepositoryKey>();
 
-  constructor(parts: ReleaseParts, locks: KeyedLock, retentionMs: number) {
+  constructor(parts: ReleaseParts, locks: KeyedLock, retentionMs: () => number) {
     this.#parts = parts;
     this.#locks = locks;
     this.#retentionMs = retentionMs;
@@ -90,7 +90,7 @@ export class Sweep {
    */
   async discard(): Promise<number> {
     for (const key of await this.#parts.store.heldKeys()) this.#note(key);
-    return await discardRetired(this.#parts, this.#parts.clock.now() - this.#retentionMs);
+    return await discardRetired(this.#parts, this.#parts.clock.now() - this.#retentionMs());
   }
 
   /** All of it, as often as it has to be done. */

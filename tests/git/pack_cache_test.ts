@@ -130,7 +130,7 @@ Deno.test("G-16 kept answers go when the repository turns out to be damaged: git
       const path = service.repositories.path(service.ref(way === "a check" ? "x" : "y"));
       await Deno.remove(`${path}/objects`, { recursive: true });
       await Deno.mkdir(`${path}/objects/pack`, { recursive: true });
-      if (way === "a check") service.repositories.distrust(service.ref("x"));
+      if (way === "a check") service.repositories.onGone(path);
       else await textOf(await post(repository.url, fetchV2([repository.tip], ["deepen 1"])));
       await eventually("nothing is kept", async () => (await cacheFiles(service)).length === 0);
       assert.match(await textOf(await post(repository.url, fetchV2([repository.tip]))), /ERR|fatal|error/);

@@ -174,7 +174,7 @@ export async function bench(
       store,
       intake,
       parts,
-      sweep: new Sweep(parts, locks, 90 * 86_400_000),
+      sweep: new Sweep(parts, locks, () => 90 * 86_400_000),
       log,
       tally,
       wants,

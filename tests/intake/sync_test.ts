@@ -216,7 +216,7 @@ Deno.test("S-55 an event whose servers could not be reached at all is tried agai
   bench(async ({ parts, store, clock, sync }) => {
     const { Sweep } = await import("../../lib/purgatory/mod.ts");
     const { KeyedLock } = await import("../../lib/world/mod.ts");
-    const away = new Sweep({ ...parts, expiryCause: () => "unreachable" }, new KeyedLock(), 0);
+    const away = new Sweep({ ...parts, expiryCause: () => "unreachable" }, new KeyedLock(), () => 0);
     const declared = state("alice", OID);
     await sync(announcement("alice"));
     await sync(declared);

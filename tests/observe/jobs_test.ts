@@ -111,3 +111,37 @@ Deno.test("jitter lengthens the wait at random, by at most what the job allows",
     await jobs.ended();
   }
 });
+
+Deno.test("C-42 a job whose interval is another one since a reload waits as long as that says, from its last run on", async () => {
+  const { clock, jobs, stop } = setup();
+  let everyMs = 24 * HOUR;
+  let runs = 0;
+  const changing: RegularJob = {
+    name: "git_fsck",
+    get everyMs() {
+      return everyMs;
+    },
+    run: () => Promise.resolve(runs++),
+  };
+  /** Those who wait begin to wait before time passes. */
+  const pass = async (ms: number) => {
+    await new Promise((resolve) => setTimeout(resolve));
+    await clock.advance(ms);
+  };
+  await jobs.register(changing);
+  await pass(5 * HOUR);
+  everyMs = 6 * HOUR;
+  jobs.reschedule();
+  await pass(HOUR);
+  strictEqual(runs, 1);
+  everyMs = Infinity;
+  jobs.reschedule();
+  await pass(100 * HOUR);
+  strictEqual(runs, 1, "switched off");
+  everyMs = HOUR;
+  jobs.reschedule();
+  await pass(1_000);
+  strictEqual(runs, 2, "overdue since it was switched on again");
+  stop.abort();
+  await jobs.ended();
+});

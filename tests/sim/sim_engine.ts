@@ -99,7 +99,7 @@ export async function startEngine(input: EngineParts): Promise<SimEngine> {
   const never = new AbortController().signal;
   const gate = new StatePushGate(parts, locks, { rules, hasSpace: () => Promise.resolve(true) });
   await startPurgatory(parts, locks);
-  const sweep = new Sweep(parts, locks, 90 * DURATION.pruneMs);
+  const sweep = new Sweep(parts, locks, () => 90 * DURATION.pruneMs);
   runJobs([...intake.jobs(), ...sweep.jobs()], clock, never);
   const started = following = startFollowing({ ...input, store, repositories, parts, locks, intake });
   return {

@@ -150,7 +150,7 @@ export async function engineIn(
       repositories,
       intake,
       gate,
-      sweep: new Sweep(parts, locks, RETENTION_MS),
+      sweep: new Sweep(parts, locks, () => RETENTION_MS),
       parts,
       locks,
       rules: curation,

@@ -161,7 +161,7 @@ export async function openWorld(surroundings: Surroundings, options: WorldOption
     intake,
     repositories,
     gate,
-    sweep: new Sweep(parts, locks, 90 * 86_400_000),
+    sweep: new Sweep(parts, locks, () => 90 * 86_400_000),
     counts,
     log,
     notified,
