@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 import { filesIn, megabytes, output, ROOT, stageProgram } from "./stage.ts";
 
 const PACKAGES = "node_modules/.deno";
-/** A worker is not found by following imports. */
-const INCLUDED = ["lib/nostr/verify_worker.ts"];
+/** Workers are not found by following imports. */
+const INCLUDED = ["lib/nostr/verify_worker.ts", "lib/store/damage_worker.ts"];
 /** The expressions in these tests overflow the compiler's stack. */
 const BROKEN_TESTS = { ofPackage: "bintrees", path: "node_modules/bintrees/test" } as const;
 

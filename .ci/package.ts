@@ -63,17 +63,21 @@ function deno(command: string, args: readonly string[], stage: string): Promise<
   });
 }
 
-/** The program and its worker as plain JavaScript, without paths of the machine that builds it. */
+/** The program and its workers as plain JavaScript, without paths of the machine that builds it. */
 async function bundle(stage: string, content: string): Promise<void> {
   const { npmCache } = JSON.parse(await deno("info", ["--json"], stage));
   for (
-    const [source, target] of [["main.ts", "main.js"], ["lib/nostr/verify_worker.ts", "verify_worker.js"]]
+    const [source, target] of [
+      ["main.ts", "main.js"],
+      ["lib/nostr/verify_worker.ts", "verify_worker.js"],
+      ["lib/store/damage_worker.ts", "damage_worker.js"],
+    ]
   ) {
     const text = await deno("bundle", ["--platform=deno", source!], stage);
     const places = [relative(stage, npmCache), npmCache, stage].map((path) => path.replaceAll("\\", "/"));
     const plain = places.reduce((rest, path) => rest.replaceAll(`${path}/`, ""), text);
-    const withWorker = plain.replaceAll('"./verify_worker.ts"', '"./verify_worker.js"');
-    await Deno.writeTextFile(`${content}/${target}`, withWorker);
+    const withWorkers = plain.replaceAll(/"\.\/(\w+_worker)\.ts"/g, '"./$1.js"');
+    await Deno.writeTextFile(`${content}/${target}`, withWorkers);
   }
 }
 

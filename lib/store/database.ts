@@ -5,7 +5,7 @@ import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { isDatabaseTrouble, isTransient, messageOf, RemoteError, TakenOverError } from "./database_errors.ts";
 import { endLease, type LeaseHolder, ownLease, takeLease, underLease } from "./lease.ts";
-import { connectLocally } from "./local_connection.ts";
+import { connectLocally, pathOf } from "./local_connection.ts";
 import { connectRemotely, readAll, type RemoteOptions } from "./remote_client.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
 import { TurnShare } from "./turn_share.ts";
@@ -110,6 +110,11 @@ export class Database {
   /** True when every statement is a round trip, and the server may go away and come back. */
   get isRemote(): boolean {
     return this.#remote !== undefined;
+  }
+
+  /** Path of the file it is in; undefined for one in memory or on a server. */
+  get file(): string | undefined {
+    return this.#url.startsWith("file:") ? pathOf(this.#url) : undefined;
   }
 
   /** What one transaction and one read may carry. */

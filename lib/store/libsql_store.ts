@@ -43,7 +43,7 @@ import type { Writer } from "./writer.ts";
 
 /** What a {@link LibsqlStore} is made of. */
 export interface StoreParts {
-  readonly database: ReadableDatabase & Pick<Database, "isRemote" | "ping" | "renew" | "close">;
+  readonly database: ReadableDatabase & Pick<Database, "isRemote" | "file" | "ping" | "renew" | "close">;
   readonly writer: Pick<Writer, "submit" | "run" | "watch" | "close">;
   readonly clock: Clock;
   readonly limits: FilterLimits;
@@ -70,7 +70,7 @@ export class LibsqlStore implements Store {
     this.#purgatory = new PurgatoryTables(this.#reader);
     this.#gone = new GoneTables(this.#reader);
     this.#refused = new RefusedTables({ ...parts, reader: this.#reader });
-    this.#upkeep = new UpkeepTables({ ...parts, reader: this.#reader });
+    this.#upkeep = new UpkeepTables({ ...parts, reader: this.#reader, signal: this.#closing.signal });
     this.#standings = new Together((events) => standingsOf(this.#reader, events));
     this.#relations = new Together((events) => this.#relationsOf(events));
     if (parts.database.isRemote) {

@@ -42,7 +42,7 @@ async function pragma(
   if (actual !== expected) throw new Error(`PRAGMA ${name} is ${actual} instead of ${expected}`);
 }
 
-/** `file:` URLs have no host, or this one. */
-function pathOf(url: string): string {
+/** The path in a `file:` URL, which has no host, or this one. */
+export function pathOf(url: string): string {
   return decodeURIComponent(url.replace(/^file:(\/\/(localhost)?(?=\/))?/, ""));
 }

@@ -1,9 +1,10 @@
 import type { Row } from "@libsql/client";
+import type { Clock } from "../world/mod.ts";
+import { damageOf, damageOfFile } from "./damage.ts";
 import type { Database } from "./database.ts";
 import type { Reader } from "./reader.ts";
 import type { SqlValue } from "./statement.ts";
 import { textKey, valueOfTextKey } from "./text_key.ts";
-import { nextTurn } from "./turn.ts";
 import type { ArrivedEvent, JobRun, NotedRepository, RepositoryNote, UpkeepStore } from "./upkeep_types.ts";
 import {
   EVENT_COLUMNS,
@@ -28,7 +29,10 @@ const PUT_RUN = `INSERT INTO job_runs (job, at, succeeded_at, duration_ms, text)
 export interface UpkeepTablesParts {
   readonly reader: Reader;
   readonly writer: Pick<Writer, "run">;
-  readonly database: Pick<Database, "read" | "isRemote">;
+  readonly database: Pick<Database, "read" | "isRemote" | "file">;
+  readonly clock: Clock;
+  /** Ends a check of the database. */
+  readonly signal: AbortSignal;
 }
 
 /** What maintenance remembers and asks. The methods are those of the same names of `UpkeepStore`. */
@@ -119,16 +123,10 @@ export class UpkeepTables implements UpkeepStore {
 
   /** See `UpkeepStore.findDamage`. */
   async findDamage(): Promise<string | undefined> {
-    const { database, reader } = this.#parts;
+    const { database, reader, clock, signal } = this.#parts;
     if (database.isRemote) return undefined;
-    const tables = await reader.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
-    for (const { name } of tables) {
-      const found = await reader.rows(`PRAGMA quick_check('${String(name).replaceAll("'", "''")}')`);
-      const verdict = String(found[0]?.[0] ?? "no answer");
-      if (verdict !== "ok") return `table ${name}: ${verdict}`;
-      await nextTurn();
-    }
-    return undefined;
+    const found = database.file === undefined ? "unable" : await damageOfFile(database.file, clock, signal);
+    return found === "unable" ? await damageOf((sql) => reader.rows(sql)) : found;
   }
 }
 
