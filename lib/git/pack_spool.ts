@@ -180,6 +180,8 @@ export class SpoolReader {
   readonly #onLeave: () => void;
   #hasLeft = false;
   #block: ArrayBuffer | undefined;
+  /** Where the file is read next, unless what came from memory has to be passed over. */
+  #inFile = 0;
 
   /** Bytes taken. */
   position = 0;
@@ -225,7 +227,9 @@ export class SpoolReader {
   async #fromFile(length: number): Promise<Uint8Array | undefined> {
     const block = Buffer.allocUnsafeSlow(length);
     try {
+      if (this.#inFile !== this.position) await this.#file.seek(this.position, Deno.SeekMode.Start);
       const count = await this.#file.read(block);
+      this.#inFile = this.position + (count ?? 0);
       this.#block = block.buffer;
       return count === null ? undefined : block.subarray(0, count);
     } catch {
