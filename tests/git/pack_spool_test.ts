@@ -60,6 +60,20 @@ Deno.test("readers that come early, late and after the end get the same, however
   }
 });
 
+Deno.test("a reader that keeps up for a while and then falls behind gets everything once", () =>
+  scene(100, async ({ spool }) => {
+    const reader = spool.open()!;
+    let text = "";
+    const read = async () => text += new TextDecoder().decode(await reader.read() as Uint8Array);
+    await spool.append(bytes("one "));
+    await read();
+    for (const word of ["two ", "three ", "four "]) await spool.append(bytes(word));
+    await read();
+    assert.equal(text, "one two three four ");
+    spool.end("whole");
+    reader.cut();
+  }));
+
 Deno.test("beyond its room an answer passes from hand to hand, and nobody can join it", () =>
   scene(4, async ({ spool, follow }) => {
     const both = [follow(), follow()];
