@@ -73,15 +73,17 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #url: string;
   readonly #remote: DatabaseOptions["remote"];
-  readonly #share: TurnShare;
+  /** For reads that anybody may ask for, any number at once: of a local database they have a {@link TurnShare}. */
+  readonly shared: ReadableDatabase;
   #client: Promise<DatabaseClient> | undefined;
   #takenOver: TakenOverError | undefined;
 
   private constructor(options: DatabaseOptions) {
     this.#options = options;
-    this.#share = new TurnShare(options.clock);
     this.#url = urlOf(options.location);
-    if (/^(:memory:|file:)/.test(this.#url)) return;
+    const isLocal = /^(:memory:|file:)/.test(this.#url);
+    this.shared = isLocal ? this.#sharing(new TurnShare(options.clock)) : this;
+    if (isLocal) return;
     if (!options.remote) throw new Error(`nobody said how to reach the database at ${this.#url}`);
     this.#remote = options.remote;
   }
@@ -129,9 +131,17 @@ export class Database {
 
   /** Runs several reading statements on one snapshot, with the same second try. */
   async readAll(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    return await this.#withSecondTry((client) =>
-      this.isRemote ? readAll(client, statements) : this.#share.take(() => readAll(client, statements))
-    );
+    return await this.#withSecondTry((client) => readAll(client, statements));
+  }
+
+  #sharing(share: TurnShare): ReadableDatabase {
+    const all = (statements: readonly Statement[]) =>
+      this.#withSecondTry((client) => share.take(() => readAll(client, statements)));
+    return {
+      bounds: LOCAL,
+      read: async (sql, args = []) => (await all([{ sql, args }]))[0]!,
+      readAll: all,
+    };
   }
 
   /**

@@ -43,7 +43,9 @@ import type { Writer } from "./writer.ts";
 
 /** What a {@link LibsqlStore} is made of. */
 export interface StoreParts {
-  readonly database: ReadableDatabase & Pick<Database, "isRemote" | "file" | "ping" | "renew" | "close">;
+  readonly database:
+    & ReadableDatabase
+    & Pick<Database, "shared" | "isRemote" | "file" | "ping" | "renew" | "close">;
   readonly writer: Pick<Writer, "submit" | "run" | "watch" | "close">;
   readonly clock: Clock;
   readonly limits: FilterLimits;
@@ -102,19 +104,19 @@ export class LibsqlStore implements Store {
   /** See `Store.query`. */
   async query(filters: readonly Filter[]): Promise<QueryResult> {
     const { database, limits, clock } = this.#parts;
-    const texts = queryTexts(database, filters, limits, nowSeconds(clock));
+    const texts = queryTexts(database.shared, filters, limits, nowSeconds(clock));
     return { events: await this.#timed("read", texts) };
   }
 
   /** See `Store.count`. */
   async count(filters: readonly Filter[]): Promise<number> {
     const { database, clock } = this.#parts;
-    return await this.#timed("count", countEvents(database, filters, nowSeconds(clock)));
+    return await this.#timed("count", countEvents(database.shared, filters, nowSeconds(clock)));
   }
 
   /** See `Store.items`. */
   async items(filter: Filter, max: number): Promise<readonly Item[] | undefined> {
-    return await collectItems(this.#parts.database, filter, max, nowSeconds(this.#parts.clock));
+    return await collectItems(this.#parts.database.shared, filter, max, nowSeconds(this.#parts.clock));
   }
 
   /** See `Store.expiredServed`. */

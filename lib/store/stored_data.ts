@@ -125,7 +125,15 @@ export class StoredData {
     const close = () => Promise.resolve(this.close());
     return new LibsqlStore({
       ...this.#options,
-      database: { ...this.#database, isRemote: false, file: undefined, ping: done, renew: done, close },
+      database: {
+        ...this.#database,
+        shared: this.#database,
+        isRemote: false,
+        file: undefined,
+        ping: done,
+        renew: done,
+        close,
+      },
       writer: { submit: refuse, run: refuse, watch: () => () => {}, close: done },
       limits,
       metrics: noStoreMetrics,
