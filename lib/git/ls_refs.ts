@@ -1,6 +1,6 @@
 import { encodePkt, flushPkt, joinBytes, type Packet } from "./pkt_line.ts";
 import { PktWriter } from "./pkt_writer.ts";
-import type { RefForm, RefView } from "./ref_view.ts";
+import { latin1, type RefForm, type RefView } from "./ref_view.ts";
 import { lineIn, RequestPackets, type RequestStage } from "./request_packets.ts";
 import type { BodyReader } from "./received_body.ts";
 
@@ -89,28 +89,52 @@ export interface LsRefsRead {
   readonly request: LsRefsRequest | undefined;
 }
 
+/** Most requests that are known by their bytes, and the longest: clients of one version ask in the same words. */
+const MAX_KNOWN = 100;
+const MAX_KNOWN_BYTES = 1024;
+/** Whole requests by their bytes, one character each. */
+const known = new Map<string, LsRefsRequest>();
+
 /** Reads a body that begins with `head` as far as it may be an `ls-refs` request. Rejects as the body does. */
 export async function readLsRefs(
   head: Uint8Array,
   body: BodyReader,
 ): Promise<LsRefsRead> {
+  const text = head.length <= MAX_KNOWN_BYTES ? latin1(head) : "";
+  const before = known.get(text);
+  let next = before && (await body.read()).value;
+  if (before && next === undefined) return { bytes: head, request: before };
   const reader = new LsRefsReader();
-  const chunks: Uint8Array[] = [];
-  for (let chunk: Uint8Array | undefined = head; chunk !== undefined;) {
-    chunks.push(chunk);
-    reader.push(chunk);
-    if (reader.isOther) break;
-    chunk = (await body.read()).value;
+  const chunks = [head];
+  reader.push(head);
+  while (!reader.isOther) {
+    next ??= (await body.read()).value;
+    if (next === undefined) break;
+    chunks.push(next);
+    reader.push(next);
+    next = undefined;
   }
-  return { bytes: chunks.length === 1 ? head : joinBytes(chunks), request: reader.request };
+  const { request } = reader;
+  if (request && chunks.length === 1 && text !== "") remember(text, request);
+  return { bytes: chunks.length === 1 ? head : joinBytes(chunks), request };
 }
 
-/** The answer git gives to `request`, byte for byte. */
+/** At the bound all are forgotten, which costs no more than reading them again. */
+function remember(text: string, request: LsRefsRequest): void {
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(text, request);
+}
+
+/** The answer git gives to `request`, byte for byte; not to be changed. */
 export function answerLsRefs(view: RefView, request: LsRefsRequest): Uint8Array<ArrayBuffer> {
+  return view.lastAnswer(request, () => print(view, request));
+}
+
+function print(view: RefView, request: LsRefsRequest): Uint8Array<ArrayBuffer> {
   const form: RefForm = { symrefs: request.symrefs, peeled: request.peel ? "attribute" : undefined };
   const ranges = disjoint(request.prefixes).map((prefix) => view.range(prefix)).filter(([a, b]) => a < b);
   const lines = ranges.reduce((sum, [start, end]) => sum + end - start, 1);
-  const out = new PktWriter(Math.ceil(lines / Math.max(view.count, 1) * view.size) + 256);
+  const out = new PktWriter(Math.ceil(lines / Math.max(view.count, 1) * view.length) + 256);
   if (showsHead(view, request)) view.print(out, 0, 1, form);
   for (const [start, end] of ranges) view.print(out, start, end, form);
   return out.add(flushPkt()).take();

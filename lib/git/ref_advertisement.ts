@@ -28,7 +28,7 @@ export function advertisementOf(
   version: 0 | 1 | 2,
 ): Uint8Array {
   if (service === "git-upload-pack" && version === 2) return capabilities.version2.slice();
-  const out = new PktWriter(view.size + 512);
+  const out = new PktWriter(view.length + 512);
   if (version === 1) out.begin().add(latin1Bytes("version 1\n")).end();
   const isUpload = service === "git-upload-pack";
   const head = isUpload && view.refsStart === 1 ? view.line(0) : undefined;

@@ -31,7 +31,7 @@ export interface RefViewBounds {
 }
 
 /**
- * Room for half a million refs or more, some 50,000 of them in one repository: printing more at a time
+ * Room for 400,000 refs or more, some 50,000 of them in one repository: printing more at a time
  * would stop all other requests for longer than a child costs.
  */
 const BOUNDS: RefViewBounds = { repositories: 5_000, bytes: 64 << 20, listingBytes: 4 << 20 };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { RefViewBounds } from "../../lib/git/ref_views.ts";
 import { RefViews } from "../../lib/git/ref_views.ts";
 import { ProcessGate } from "../../lib/git/process_gate.ts";
-import { ADVERTISEMENTS, age, ALL_REFS, answered, said, warm } from "./discovery.ts";
+import { ADVERTISEMENTS, age, ALL_REFS, answered, lsRefs, said, warm } from "./discovery.ts";
 import { inRepository, type Material, writeMaterial } from "./random_repository.ts";
 import { type Service, withService } from "./service.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -236,7 +236,7 @@ Deno.test("G-69 the bound in bytes holds, and what is larger alone is left to gi
   withViews(async ({ service, views, clock, path }) => {
     const [small, other, large] = [await path("small"), await path("other"), await path("large")];
     for (const repository of [small, other]) await keep(views, clock, repository);
-    assert.ok(views.size > 0 && views.size <= 300);
+    assert.ok(views.size > 0 && views.size <= 500);
     const { commits } = await writeMaterial(service.git, large);
     const lines = Array.from({ length: 50 }, (_, n) => `create refs/heads/b${n} ${commits[0]}\n`);
     await inRepository(service.git, large, ["update-ref", "--stdin"], lines.join(""));
@@ -245,7 +245,42 @@ Deno.test("G-69 the bound in bytes holds, and what is larger alone is left to gi
     const before = service.started();
     for (let n = 0; n < 3; n++) assert.equal(await views.read(large), undefined);
     assert.equal(service.started(), before, "that it is too large is remembered");
-  }, { repositories: 9, bytes: 300, listingBytes: 1_000 }));
+  }, { repositories: 9, bytes: 500, listingBytes: 1_000 }));
+
+Deno.test("G-69 listings alternate between prefixes, clients and repositories without being mixed up", () =>
+  withService(async (service) => {
+    for (const name of ["x", "y"]) {
+      await service.create(name);
+      const path = service.repositories.path(service.ref(name));
+      const { commits } = await writeMaterial(service.git, path);
+      await inRepository(service.git, path, ["update-ref", `refs/heads/of-${name}`, commits[0]!]);
+      await inRepository(service.git, path, ["update-ref", "refs/tags/v1", commits[1]!]);
+      await warm(service, name);
+    }
+    const questions = [
+      lsRefs("peel", "symrefs", "ref-prefix refs/heads/"),
+      lsRefs("peel", "symrefs", "ref-prefix refs/tags/"),
+      lsRefs("ref-prefix refs/heads/of"),
+      ALL_REFS,
+    ];
+    const before = service.started();
+    const seen = new Set<string>();
+    for (let round = 0; round < 3; round++) {
+      for (const name of ["x", "y"]) {
+        for (const question of [...questions, ...questions.slice(0, 2), questions[1]!]) {
+          seen.add(`${name} ${questions.indexOf(question)} ${await answered(service, question, name)}`);
+        }
+      }
+    }
+    assert.equal(service.started(), before);
+    assert.equal(seen.size, 8);
+    for (const name of ["x", "y"]) {
+      for (const [index, question] of questions.entries()) {
+        const expected = await said(service, question, service.repositories.path(service.ref(name)));
+        assert.ok(seen.has(`${name} ${index} ${expected}`));
+      }
+    }
+  }, { virtualTime: true }));
 
 Deno.test("G-69 a repository that cannot be listed is left to git", () =>
   withViews(async ({ views, clock, path }) => {
