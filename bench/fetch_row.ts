@@ -1,22 +1,21 @@
 import { encodePkt, flushPkt, joinBytes } from "../lib/git/pkt_line.ts";
 import { git } from "../tests/support/git_client.ts";
 import { contest } from "./contest.ts";
-import { ratePerSecond } from "./measure.ts";
 import type { GitSite } from "./git_site.ts";
 import type { Bench, Row } from "./row.ts";
+import { runWrk, type WireRequest } from "./wrk.ts";
 
 const CONNECTIONS = 8;
 
 /** What a client asks of one repository, and a text its answer holds. */
-async function ask(url: string, init: RequestInit, expected: string): Promise<void> {
-  const response = await fetch(url, init);
-  const text = await response.text();
-  if (!text.includes(expected)) throw new Error(`${url}: ${response.status} ${text.slice(0, 200)}`);
+interface Question {
+  readonly request: WireRequest;
+  readonly expected: string;
 }
 
 const VERSION_2 = { "Git-Protocol": "version=2" };
 const PREFIXES = ["refs/heads/", "refs/tags/", "HEAD"];
-const LS_REFS = joinBytes([
+const LS_REFS = new TextDecoder().decode(joinBytes([
   encodePkt("command=ls-refs\n"),
   encodePkt("agent=git/2.39.5"),
   encodePkt("object-format=sha1"),
@@ -25,20 +24,32 @@ const LS_REFS = joinBytes([
   encodePkt("symrefs\n"),
   ...PREFIXES.map((prefix) => encodePkt(`ref-prefix ${prefix}\n`)),
   flushPkt(),
-]);
+]));
 
-function listRefs(url: string, tip: string): Promise<void> {
-  const init = {
-    method: "POST",
-    headers: { ...VERSION_2, "Content-Type": "application/x-git-upload-pack-request" },
-    body: LS_REFS as Uint8Array<ArrayBuffer>,
+function advertisement(path: string, headers: Record<string, string>, expected: string): Question {
+  return {
+    request: { method: "GET", path: `${path}/info/refs?service=git-upload-pack`, headers },
+    expected,
   };
-  return ask(`${url}/git-upload-pack`, init, tip);
 }
 
-async function noopFetch(url: string, tip: string): Promise<void> {
-  await ask(`${url}/info/refs?service=git-upload-pack`, { headers: VERSION_2 }, "ls-refs");
-  await listRefs(url, tip);
+function listing(path: string, tip: string): Question {
+  const headers = { ...VERSION_2, "Content-Type": "application/x-git-upload-pack-request" };
+  return {
+    request: { method: "POST", path: `${path}/git-upload-pack`, headers, body: LS_REFS },
+    expected: tip,
+  };
+}
+
+/** Asks once and reads the answer; returns its length in bytes. */
+async function ask(origin: string, { request, expected }: Question): Promise<number> {
+  const { method, path, headers, body } = request;
+  const response = await fetch(origin + path, { method, headers, ...(body !== undefined && { body }) });
+  const text = await response.text();
+  if (response.status !== 200 || !text.includes(expected)) {
+    throw new Error(`${path}: ${response.status} ${text.slice(0, 200)}`);
+  }
+  return new TextEncoder().encode(text).length;
 }
 
 /** What a row asks for: one kind of request, or several in turn; `tip` is a line of the answer. */
@@ -46,13 +57,14 @@ interface Discovery {
   /** Of a request or fetch. */
   readonly each: "request" | "fetch";
   readonly how: string;
-  readonly work: (url: string, tip: string) => Promise<void>;
+  /** Asked about the repository at `path`, in this order. */
+  readonly questions: (path: string, tip: string) => readonly Question[];
 }
 
 function discoveryRow(
   name: string,
   label: string,
-  { each, how, work }: Discovery,
+  { each, how, questions }: Discovery,
   siteOf: (bench: Bench) => Promise<GitSite> = (bench) => bench.gitSite(),
 ): Row {
   return {
@@ -62,17 +74,29 @@ function discoveryRow(
       const { work: source } = site.repository;
       const tip = `${await git(source, "rev-parse", "HEAD")} ${await git(source, "symbolic-ref", "HEAD")}`;
       const seconds = bench.quick ? 1 : 3;
-      await work(site.ours.url, tip);
-      if ("url" in site.peer) await work(site.peer.url, tip);
+      const directory = await bench.newDirectory(name);
       const { ours, beside, cpu, figures } = await contest(site, bench.quick ? 1 : 3, async ({ url }) => {
-        const sample = await ratePerSecond(CONNECTIONS, seconds, () => work(url, tip));
-        return { sample, operations: sample * seconds };
+        const { origin, pathname } = new URL(url);
+        const asked = questions(pathname, tip);
+        const expected = await lengthOfAll(origin, asked);
+        const run = await runWrk(origin, asked.map(({ request }) => request), {
+          connections: CONNECTIONS,
+          seconds,
+          directory,
+        });
+        const after = await lengthOfAll(origin, asked);
+        const operations = run.requests / asked.length;
+        // The last round may be one of which only the short answers came.
+        if (after !== expected || run.bytes < (operations - CONNECTIONS) * expected) {
+          throw new Error(`${url}: ${run.bytes} bytes in ${run.requests} answers`);
+        }
+        return { sample: operations / run.seconds, operations };
       });
       return {
         row: `${label}, ${CONNECTIONS} connections`,
         unit: each === "fetch" ? "fetches/s" : "requests/s",
         better: "higher",
-        how: `${how}, ${site.size}; ${cpu} per ${each}`,
+        how: `${how}, client wrk, ${site.size}; ${cpu} per ${each}`,
         ours,
         beside,
         figures,
@@ -81,16 +105,26 @@ function discoveryRow(
   };
 }
 
+async function lengthOfAll(origin: string, questions: readonly Question[]): Promise<number> {
+  let length = 0;
+  for (const question of questions) length += await ask(origin, question);
+  return length;
+}
+
 const ADVERTISEMENT: Discovery = {
   each: "request",
   how: "GET info/refs (v0)",
-  work: (url, tip) => ask(`${url}/info/refs?service=git-upload-pack`, {}, tip),
+  questions: (path, tip) => [advertisement(path, {}, tip)],
 };
-const LISTING: Discovery = { each: "request", how: "POST ls-refs (v2)", work: listRefs };
+const LISTING: Discovery = {
+  each: "request",
+  how: "POST ls-refs (v2)",
+  questions: (path, tip) => [listing(path, tip)],
+};
 const NOTHING_NEW: Discovery = {
   each: "fetch",
   how: "GET info/refs and POST ls-refs (v2)",
-  work: noopFetch,
+  questions: (path, tip) => [advertisement(path, VERSION_2, "ls-refs"), listing(path, tip)],
 };
 const manyRefs = (bench: Bench) => bench.coldSite("refs");
 

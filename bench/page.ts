@@ -40,7 +40,9 @@ ${took}
 A *floor* is the same work with parts left out (the store without the network, sockets without a store);
 it shows how far a part is from what it rests on. A *peer* is another program doing the same job: nginx,
 fcgiwrap and \`git http-backend\` (Debian \`nginx-light\`, \`fcgiwrap\`) over a copy of the same repository,
-with the same fsync and pack settings. Peers and servers run as children of the bench, listen on 127.0.0.1
+with the same fsync and pack settings. Ref advertisements, ref listings and no-op fetches are asked for by
+\`wrk\` (Debian \`wrk\`) over connections kept alive, so that the client takes next to nothing of the cores; one
+answer before and one after each sample is read and compared. Peers and servers run as children of the bench, listen on 127.0.0.1
 only and keep their data in a temporary directory. CPU of our server includes its git children; CPU of the peer is
 what the machine used in its turn less what the clients did, so other work on the machine shows in it; of "all
 processes" includes the clients. What is below one clock tick (10 ms) per sample is not measurable.

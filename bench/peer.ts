@@ -54,6 +54,8 @@ pid ${directory}/nginx.pid;
 events { worker_connections 512; }
 http {
   access_log off;
+  keepalive_timeout 300s;
+  keepalive_requests 100000000;
   ${temporary}
   client_max_body_size 0;
   server {
