@@ -23,7 +23,8 @@ interface Prepared {
 
 /**
  * A local connection that prepares each statement once: preparing takes longer than most of them run.
- * Beyond the bound the one that was used least recently is forgotten. Everything happens within the call;
+ * Beyond the bound the one that was used least recently is forgotten. A kept statement holds the values it
+ * was last given, at most a few MiB for all of them. Everything happens within the call;
  * a failure may leave the connection unfit for use, and then it is for the caller to open another.
  */
 export class LocalClient implements DatabaseClient {

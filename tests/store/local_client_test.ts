@@ -58,6 +58,27 @@ Deno.test("a batch that fails is rolled back, and the statements of it work afte
     assert.deepEqual(await rowsOf(client, "SELECT a FROM t"), [[5]]);
   }));
 
+Deno.test("a statement that failed on its way, reading or writing, stands in the way of no later transaction", () =>
+  withClient(async (client) => {
+    await rowsOf(client, "CREATE TABLE t (a INTEGER UNIQUE)");
+    const fill = { sql: "INSERT INTO t SELECT value FROM json_each(?)", args: ["[1, 2]"] };
+    const overflow = "SELECT abs(value - 1) FROM json_each(?)";
+    for (let round = 0; round < 3; round++) {
+      await assert.rejects(rowsOf(client, overflow, "[1, 2, -9223372036854775807]"), /integer overflow/);
+      await assert.rejects(client.batch([fill, { ...fill, args: ["[3, 4, 1, 5]"] }], "write"), /UNIQUE/);
+      await client.batch([fill], "write");
+      assert.deepEqual(await rowsOf(client, "SELECT a FROM t"), [[1], [2]]);
+      await client.batch([{ sql: "DELETE FROM t", args: [] }], "write");
+      assert.deepEqual(await rowsOf(client, overflow, "[1, 2]"), [[0], [1]]);
+    }
+    // As many rows as the driver hands over at once, and twice as many.
+    for (const count of [100, 200, 100]) {
+      const list = JSON.stringify(Array.from({ length: count }, (_, index) => index));
+      assert.equal((await rowsOf(client, "SELECT value FROM json_each(?)", list)).length, count);
+      await client.batch([fill, { sql: "DELETE FROM t", args: [] }], "write");
+    }
+  }));
+
 Deno.test("a statement that cannot be prepared, and one on a closed connection, are errors of the database", () =>
   withClient(async (client) => {
     const failure = (code: string) => (error: unknown) => error instanceof LibsqlError && error.code === code;
