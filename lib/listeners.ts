@@ -1,5 +1,4 @@
-import type { Config } from "./config/mod.ts";
-import { formatAddress } from "./config/mod.ts";
+import { type Config, formatAddress } from "./config/mod.ts";
 import { bind, createHandler, createOperatorHandler, type Listener, type Routes } from "./http/mod.ts";
 import type { Logger } from "./observe/mod.ts";
 import type { CleanUp } from "./store/mod.ts";
