@@ -217,8 +217,14 @@ function serviceLine(service: Service, version: 0 | 1 | 2): Uint8Array {
   return version === 2 ? new Uint8Array() : joinBytes([encodePkt(`# service=${service}\n`), flushPkt()]);
 }
 
+const SERVICE = "service=";
+
 function serviceOf(request: Request): Service | undefined {
-  const service = new URLSearchParams(queryOf(request.url)).get("service");
+  const query = queryOf(request.url);
+  // What every client sends, without the parser.
+  const usual = query.startsWith(SERVICE) ? query.slice(SERVICE.length) : undefined;
+  if (usual === "git-upload-pack" || usual === "git-receive-pack") return usual;
+  const service = new URLSearchParams(query).get("service");
   return service === "git-upload-pack" || service === "git-receive-pack" ? service : undefined;
 }
 

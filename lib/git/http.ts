@@ -10,10 +10,10 @@ import { uploadPack } from "./upload_pack.ts";
 export interface GitHttp {
   /**
    * Answers a request to a git endpoint; undefined when the path is none (`rawPath` is the path as the
-   * client sent it, query allowed). Never rejects. CORS headers are the caller's. `client` is the address
-   * it came from.
+   * client sent it, query allowed). Never rejects. CORS headers are the caller's. `client` tells the
+   * address it came from.
    */
-  handle(request: Request, rawPath: string, client?: string): Promise<Response> | undefined;
+  handle(request: Request, rawPath: string, client?: () => string): Promise<Response> | undefined;
   /** Gets ready to serve contributors' repositories that do not exist. Rejects when git does not work. */
   prepareContributions(): Promise<void>;
   /** Removes what an earlier server kept for later requests. Never rejects. */
@@ -83,7 +83,7 @@ interface Answers {
 interface Asked {
   readonly ref: RepositoryRef;
   readonly subpath: "info/refs" | "git-upload-pack" | "git-receive-pack";
-  readonly client: string | undefined;
+  readonly client: (() => string) | undefined;
 }
 
 async function answer(
@@ -117,7 +117,7 @@ async function answer(
     if (subpath === "info/refs") {
       return await withoutBody(request, await advertisements.answer(ref, request, release));
     }
-    if (subpath === "git-receive-pack") return await receivePack(context, ref, request, release, client);
+    if (subpath === "git-receive-pack") return await receivePack(context, ref, request, release, client?.());
     return await uploadPack(context, ref, request, release);
   } catch (error) {
     release();

@@ -15,8 +15,8 @@ import { staticFile } from "./static_files.ts";
 
 /** Handlers the router chooses between; each is a part of its own. */
 export interface Routes extends OperatorRoutes {
-  /** Git smart HTTP; undefined when the path is not a git path. */
-  git(request: Request, rawPath: string, clientAddress: string): Promise<Response> | undefined;
+  /** Git smart HTTP; undefined when the path is not a git path. `clientAddress` is worked out where it matters. */
+  git(request: Request, rawPath: string, clientAddress: () => string): Promise<Response> | undefined;
   /** True when the request asks to become a WebSocket. */
   isUpgrade(request: Request): boolean;
   /** Answers an upgrade request: 101 or a refusal. */
@@ -113,16 +113,17 @@ function routeName(path: string, { status, headers }: Response): HttpRoute {
 async function route(routes: Routes, request: Request, path: string, peer: string): Promise<Response> {
   if (request.method === "OPTIONS") return preflight();
   if (headersTooLarge(request.headers)) return plain(431, "request headers too large");
-  const visit = { routes, request, path, clientAddress: routes.clientAddress(request, peer) };
+  const clientAddress = () => routes.clientAddress(request, peer);
   const isContribution = path.startsWith("/prs/");
   if (isContribution || GIT_PATH.test(path)) {
-    const answer = await routes.git(request, path, visit.clientAddress);
+    const answer = await routes.git(request, path, clientAddress);
     if (answer) return answer;
   }
   if (isContribution) {
     await request.body?.cancel().catch(() => {});
     return await withoutBodyFor(request, plain(404, "Git error: repository not found"));
   }
+  const visit = { routes, request, path, clientAddress: clientAddress() };
   if (routes.isUpgrade(request)) return routes.relay(request, visit.clientAddress);
   const answer = await bodyProblem(request, routes.clock) ??
     await revalidated(request, await routePage(visit));
