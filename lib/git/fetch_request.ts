@@ -1,5 +1,5 @@
 import type { Packet } from "./pkt_line.ts";
-import { lineIn, RequestPackets, type RequestStage } from "./request_packets.ts";
+import { lineIn, RequestPackets, type RequestStage, TakenBytes } from "./request_packets.ts";
 import type { BodyReader } from "./received_body.ts";
 
 /** A request for a pack, as far as its answer depends on it. */
@@ -109,7 +109,7 @@ class FetchRequestReader {
 
 /** What came of {@link readFetchRequest}: always all bytes taken from the body. */
 export interface FetchRequestRead {
-  readonly bytes: readonly Uint8Array[];
+  readonly bytes: Uint8Array;
   /** Undefined when only git can answer; the body may go on then. */
   readonly request: FetchRequest | undefined;
 }
@@ -146,21 +146,21 @@ export async function readFetchRequest(
   room: RequestRoom,
 ): Promise<FetchRequestRead> {
   const reader = new FetchRequestReader(version === 2 ? 2 : 0);
-  const bytes: Uint8Array[] = [];
+  const held = new TakenBytes();
   let [size, taken] = [0, 0];
   try {
     for (let chunk: Uint8Array | undefined = head; chunk !== undefined;) {
-      bytes.push(chunk);
+      held.add(chunk);
       size += chunk.length;
       const more = Math.max(size - SMALL_REQUEST_BYTES - taken, 0);
-      if (!room.take(more)) return { bytes, request: undefined };
+      if (!room.take(more)) return { bytes: held.bytes, request: undefined };
       taken += more;
       reader.push(chunk);
       if (reader.isOther) break;
-      chunk = (await body.read()).value;
+      chunk = (await body.read(chunk === head ? undefined : chunk)).value;
     }
   } finally {
     room.give(taken);
   }
-  return { bytes, request: reader.request };
+  return { bytes: held.bytes, request: reader.request };
 }

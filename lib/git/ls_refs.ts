@@ -1,7 +1,7 @@
 import { encodePkt, flushPkt, joinBytes, type Packet } from "./pkt_line.ts";
 import { PktWriter } from "./pkt_writer.ts";
 import { latin1, type RefForm, type RefView } from "./ref_view.ts";
-import { lineIn, RequestPackets, type RequestStage } from "./request_packets.ts";
+import { lineIn, RequestPackets, type RequestStage, TakenBytes } from "./request_packets.ts";
 import type { BodyReader } from "./received_body.ts";
 
 /** An `ls-refs` request of protocol v2. Prefixes have one character per byte; none means all refs. */
@@ -105,18 +105,20 @@ export async function readLsRefs(
   let next = before && (await body.read()).value;
   if (before && next === undefined) return { bytes: head, request: before };
   const reader = new LsRefsReader();
-  const chunks = [head];
+  const taken = new TakenBytes();
+  taken.add(head);
   reader.push(head);
   while (!reader.isOther) {
     next ??= (await body.read()).value;
     if (next === undefined) break;
-    chunks.push(next);
+    taken.add(next);
     reader.push(next);
     next = undefined;
   }
+  const { bytes } = taken;
   const { request } = reader;
-  if (request && chunks.length === 1 && text !== "") remember(text, request);
-  return { bytes: chunks.length === 1 ? head : joinBytes(chunks), request };
+  if (request && bytes === head && text !== "") remember(text, request);
+  return { bytes, request };
 }
 
 /** At the bound all are forgotten, which costs no more than reading them again. */

@@ -143,6 +143,7 @@ export class PktReader {
   readonly #maxBytes: number;
   #taken = 0;
   #received = 0;
+  #copied: Uint8Array | undefined;
 
   constructor(reader: BodyReader, maxBytes: number) {
     this.#reader = reader;
@@ -163,7 +164,8 @@ export class PktReader {
         this.#taken += HEADER_BYTES + (packet.kind === "data" ? packet.payload.length : 0);
         return this.#taken > this.#maxBytes ? { kind: "too-large" } : packet;
       }
-      const { done, value } = await this.#reader.read();
+      const { done, value } = await this.#reader.read(this.#copied);
+      this.#copied = value;
       if (done) return { kind: this.#taken === this.#received ? "end" : "malformed" };
       this.#received += value.length;
       this.#buffer.push(value);

@@ -91,7 +91,7 @@ export class ReceivedBody implements BodyReader {
   }
 
   async read(spare?: Uint8Array): Promise<ReadableStreamReadResult<Uint8Array>> {
-    if (spare?.buffer.byteLength === CHUNK_BYTES && this.#spare.length < MAX_SPARE) this.#spare.push(spare);
+    if (spare) this.#reuse(spare);
     if (this.#chunks.length === 0 && this.#end === undefined) {
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
@@ -145,11 +145,29 @@ export class ReceivedBody implements BodyReader {
     this.#received += chunk.length;
     this.#limits.onBytes?.(chunk.length);
     if (this.#received > this.#limits.maxBytes) return this.#finish(new BodyError("too-large"));
-    this.#chunks.push(chunk);
+    this.#append(chunk);
     this.#waiting += chunk.length;
     // Not waiting for an end that a closed connection would spoil.
     if (this.#received === this.#declared) this.#finish("complete");
     else this.#wake();
+  }
+
+  /** Tiny chunks would take the memory of large ones each: behind one with room left, they are copied into it. */
+  #append(chunk: Uint8Array): void {
+    const last = this.#chunks.at(-1);
+    const isOurs = this.#reader instanceof ReadableStreamBYOBReader;
+    if (!last || !isOurs || last.length + chunk.length > last.buffer.byteLength) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    const joined = new Uint8Array(last.buffer, 0, last.length + chunk.length);
+    joined.set(chunk, last.length);
+    this.#chunks[this.#chunks.length - 1] = joined;
+    this.#reuse(chunk);
+  }
+
+  #reuse(chunk: Uint8Array): void {
+    if (chunk.buffer.byteLength === CHUNK_BYTES && this.#spare.length < MAX_SPARE) this.#spare.push(chunk);
   }
 
   #finish(end: "complete" | BodyError): void {

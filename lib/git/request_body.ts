@@ -65,8 +65,8 @@ async function* gunzip(source: BodyReader, maxBytes: number): AsyncGenerator<Uin
 }
 
 async function* asBuffers(source: BodyReader): AsyncGenerator<Buffer> {
-  for (let chunk = await source.read(); !chunk.done; chunk = await source.read()) {
-    yield Buffer.from(chunk.value.buffer, chunk.value.byteOffset, chunk.value.byteLength);
+  for (let chunk = await source.read(); !chunk.done; chunk = await source.read(chunk.value)) {
+    yield Buffer.from(chunk.value); // a copy: many wait, and each may be few bytes in much memory
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Packet, PktBuffer } from "./pkt_line.ts";
+import { PktWriter } from "./pkt_writer.ts";
 import { latin1 } from "./ref_view.ts";
 
 /** After a packet: more may belong to the request, it is whole, or it is not one to be answered without git. */
@@ -51,4 +52,21 @@ export class RequestPackets {
 export function lineIn({ payload }: Packet & { readonly kind: "data" }): string {
   const line = latin1(payload);
   return line.endsWith("\n") ? line.slice(0, -1) : line;
+}
+
+/** What was taken from a body: copied together from the second piece on, because few bytes may come in much memory. */
+export class TakenBytes {
+  #first: Uint8Array | undefined;
+  #all: PktWriter | undefined;
+
+  /** Adds `chunk`, which the caller may use again unless it is the first. */
+  add(chunk: Uint8Array): void {
+    if (this.#first) this.#all = (this.#all ?? new PktWriter(0).add(this.#first)).add(chunk);
+    else this.#first = chunk;
+  }
+
+  /** All of it. */
+  get bytes(): Uint8Array {
+    return this.#all?.take() ?? this.#first ?? new Uint8Array();
+  }
 }

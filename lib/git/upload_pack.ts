@@ -8,7 +8,7 @@ import { answerLsRefs, type LsRefsRequest, readLsRefs } from "./ls_refs.ts";
 import { OutputReader } from "./output_reader.ts";
 import { type PartObserver, partResponse } from "./pack_answer.ts";
 import type { Produce } from "./pack_cache.ts";
-import { encodePkt, joinBytes } from "./pkt_line.ts";
+import { encodePkt } from "./pkt_line.ts";
 import { gitProtocol, protocolVersion } from "./protocol_version.ts";
 import { reasonLine } from "./push_report.ts";
 import { RefView } from "./ref_view.ts";
@@ -130,7 +130,7 @@ async function readHead(
       : { bytes: value, request: undefined };
     if (listing || !room || bytes.length === 0) return { bytes, listing };
     const { bytes: all, request: fetch } = await readFetchRequest(version, bytes, body, room);
-    return { bytes: joinBytes(all), fetch };
+    return { bytes: all, fetch };
   } catch (error) {
     return error as Error;
   }

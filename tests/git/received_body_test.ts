@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { Deadlines } from "../../lib/git/deadlines.ts";
+import { readFetchRequest, RequestRoom } from "../../lib/git/fetch_request.ts";
+import { readLsRefs } from "../../lib/git/ls_refs.ts";
+import { encodePkt, joinBytes } from "../../lib/git/pkt_line.ts";
 import { BodyError, ReceivedBody } from "../../lib/git/received_body.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { eventually } from "../support/temp.ts";
@@ -84,4 +87,44 @@ Deno.test("a body ends where its length says, at the limit, or with the client",
   const gone = body(0);
   gone.feed.error(new Error("reset"));
   await assert.rejects(gone.received.read(), endsWith("gone"));
+});
+
+/** A body that fills `count` bytes of the memory of each read. */
+function dribbled(content: Uint8Array, count = 1): ReceivedBody {
+  let at = 0;
+  const body = new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      const { byobRequest } = controller;
+      const part = content.subarray(at, at += count);
+      if (part.length === 0) controller.close();
+      else new Uint8Array(byobRequest!.view!.buffer).set(part);
+      byobRequest?.respond(part.length);
+    },
+  });
+  const clock = new VirtualClock();
+  const deadlines = new Deadlines(clock, 60_000, new AbortController().signal);
+  const limits = { maxBytes: Infinity, idleMs: 60_000, clock, deadlines };
+  return new ReceivedBody(body, 0, limits);
+}
+
+Deno.test("a body that comes in tiny pieces takes little memory while it waits to be read", async () => {
+  const content = new Uint8Array(150_000).map((_, index) => index * 7);
+  const body = dribbled(content, 10);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const held: Uint8Array[] = [];
+  for (let chunk = await body.read(); !chunk.done; chunk = await body.read()) held.push(chunk.value.slice());
+  assert.ok(held.length < 10, `${held.length} pieces`);
+  assert.deepEqual(joinBytes(held), content);
+});
+
+Deno.test("a request that comes in tiny pieces is held in little more memory than its bytes", async () => {
+  const request = encodePkt(`want ${"x".repeat(20_000)}`);
+  const first = request.slice(0, 1);
+  const forRefs = await readLsRefs(first, dribbled(request.subarray(1)));
+  const forPack = await readFetchRequest(2, first, dribbled(request.subarray(1)), new RequestRoom(1 << 20));
+  for (const { bytes } of [forRefs, forPack]) {
+    assert.deepEqual(bytes, request);
+    assert.ok(bytes.buffer.byteLength < 200_000, `${bytes.buffer.byteLength} bytes of memory`);
+  }
 });
