@@ -29,8 +29,15 @@ export class RepositoryError extends Error {
 
 /** All refs and HEAD: from their files, or by one child. Throws {@link RepositoryError}. */
 export async function readRefs(git: Git, path: string): Promise<RepositoryRefs> {
-  const refs = await listRefs(path) ?? await askForRefs(git, path);
-  return { refs, head: await readHead(path) };
+  const head = await readHead(path);
+  // With a broken HEAD git refuses the repository.
+  const listed = head.startsWith("refs/") ? await listRefs(path) : undefined;
+  return { refs: listed ?? await askForRefs(git, path), head };
+}
+
+/** True when the name of a ref matches, even if it is no UTF-8: the runtime lists no such files. Throws {@link RepositoryError}. */
+export async function holds(git: Git, path: string, name: RegExp): Promise<boolean> {
+  return [...(await askForRefs(git, path)).keys()].some((ref) => name.test(ref));
 }
 
 async function askForRefs(git: Git, path: string): Promise<ReadonlyMap<string, string>> {

@@ -15,7 +15,7 @@ import { withoutHostPaths } from "./host_paths.ts";
 import { emptyRepository, initialiseRepository } from "./initialise.ts";
 import { hasLocks, removeLeftovers, removeStaleCreations, STALE_LOCK_MS } from "./leftovers.ts";
 import { completeObjects, copyObjects, type ObjectType, presentObjects } from "./objects.ts";
-import { changeRefs, readRefs, type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
+import { changeRefs, holds, readRefs, type RefChange, RepositoryError, type RepositoryRefs } from "./refs.ts";
 import type { RepositoryRef } from "./repository_ref.ts";
 import { isTrashName, listRepositories } from "./repository_names.ts";
 import { archivedDirectories, deleteFromArchive, moveFromArchive, moveToArchive } from "./retired.ts";
@@ -149,10 +149,9 @@ export class Repositories {
     if (!entry.isDirectory || entry.isSymlink) return "failed";
     if (isUsed()) return "in-use";
     if (!options.force) {
-      const state = await this.readRefs(ref).catch(() => undefined);
-      if (state === undefined) return "failed";
       const counts = ref.space === "prs" ? /^/ : /^refs\/(heads|tags)\//;
-      if ([...state.refs.keys()].some((name) => counts.test(name))) return "has-refs";
+      const isNeeded = await holds(this.#options.git, path, counts).catch(() => "failed" as const);
+      if (isNeeded) return isNeeded === "failed" ? "failed" : "has-refs";
     }
     const grave = `${this.#root}/.trash/${randomHex(this.#options.random, 16)}`;
     const mkdir = await Deno.mkdir(`${this.#root}/.trash`, { recursive: true, mode: 0o750 }).catch(() =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { listRefs } from "../../lib/git/ref_listing.ts";
+import { RepositoryError } from "../../lib/git/refs.ts";
 import { dice, fillRandomly, inRepository, writeMaterial } from "./random_repository.ts";
 import { type Service, withService } from "./service.ts";
 
@@ -69,4 +70,30 @@ Deno.test("git is asked for refs whose files do not tell all, or are many", () =
       assert.equal(listed !== undefined, isRead, name);
       if (listed) assert.deepEqual([...listed], await said(service, path), name);
     }
+  }));
+
+Deno.test("a repository whose HEAD git cannot read is damaged, whatever its refs", () =>
+  withService(async (service) => {
+    for (const [index, head] of ["", "ref: main\n", "\0".repeat(23)].entries()) {
+      await service.create(`h${index}`);
+      const ref = service.ref(`h${index}`);
+      await Deno.writeTextFile(`${service.repositories.path(ref)}/HEAD`, head);
+      await assert.rejects(service.repositories.readRefs(ref), RepositoryError, JSON.stringify(head));
+    }
+  }));
+
+Deno.test("a repository is not removed while it has a branch whose name is no UTF-8", () =>
+  withService(async (service) => {
+    await service.create("odd");
+    const ref = service.ref("odd");
+    const path = service.repositories.path(ref);
+    const { commits } = await writeMaterial(service.git, path);
+    const line = new TextEncoder().encode(`create refs/heads/? ${commits[0]}\n`);
+    const input = line.map((byte) => byte === 0x3f ? 0xff : byte);
+    const { code } = await service.git.run([`--git-dir=${path}`, "update-ref", "--stdin"], {
+      input,
+      timeoutMs: 10_000,
+    });
+    assert.equal(code, 0);
+    assert.equal(await service.repositories.remove(ref, { force: false }), "has-refs");
   }));
