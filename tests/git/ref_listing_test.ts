@@ -54,6 +54,11 @@ Deno.test("git is asked for refs whose files do not tell all, or are many", () =
         const oid = await Deno.readTextFile(`${path}/refs/heads/main`);
         for (let n = 0; n < 100; n++) await Deno.writeTextFile(`${path}/refs/heads/n${n}`, oid);
       }],
+      ["a MiB of packed refs", false, async (path) => {
+        const oid = await Deno.readTextFile(`${path}/refs/heads/main`);
+        const lines = Array.from({ length: 20_000 }, (_, n) => `${oid.trimEnd()} refs/heads/n${n}\n`);
+        await Deno.writeTextFile(`${path}/packed-refs`, lines.join(""));
+      }],
       ["no refs folder", false, (path) => Deno.remove(`${path}/refs`, { recursive: true })],
       ["refs of a worktree", false, (path) => Deno.writeTextFile(`${path}/commondir`, "../other.git")],
     ];
