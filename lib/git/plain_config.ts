@@ -24,10 +24,14 @@ const HARMLESS = new Set([
   "remote.fetch",
   "remote.mirror",
 ]);
+/** Values git takes everywhere: without quotes, escapes and comments, or in quotes as a whole. */
+const CLEAR = /^(?:[^"\\#;]*|"[^"\\]*")$/;
+/** Keys above that take anything; others are true or false, and git reads nothing when they are neither. */
+const TEXTS = new Set(["core.sharedrepository", "core.logallrefupdates", "remote.url", "remote.fetch"]);
 const HARMLESS_SECTIONS = new Set(["gc", "http", "pack", "repack", "user"]);
 
 /**
- * True when nothing in `text`, a repository's configuration, can change its advertisements or the
+ * True when nothing in `text`, a repository's configuration, makes git refuse it or can change its advertisements or the
  * place of its refs. What this does not understand is not plain.
  */
 export function isPlainConfig(text: string): boolean {
@@ -40,9 +44,17 @@ export function isPlainConfig(text: string): boolean {
       section = header[1]!.toLowerCase();
       continue;
     }
-    const key = /^([A-Za-z][A-Za-z0-9-]*)\s*(?:=.*)?$/.exec(line)?.[1];
-    if (key === undefined || line.endsWith("\\")) return false;
-    if (!HARMLESS_SECTIONS.has(section) && !HARMLESS.has(`${section}.${key.toLowerCase()}`)) return false;
+    const [, key, value = ""] = /^([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?$/.exec(line) ?? [];
+    if (key === undefined || !CLEAR.test(value)) return false;
+    if (!HARMLESS_SECTIONS.has(section) && !isHarmless(`${section}.${key.toLowerCase()}`, value)) {
+      return false;
+    }
   }
   return true;
+}
+
+function isHarmless(name: string, value: string): boolean {
+  if (!HARMLESS.has(name)) return false;
+  if (name === "core.repositoryformatversion") return /^[01]$/.test(value);
+  return TEXTS.has(name) || /^(?:|true|false|yes|no|on|off|[01])$/i.test(value);
 }

@@ -18,6 +18,11 @@ const CASES: readonly (readonly [isPlain: boolean, what: string, text: string])[
     `${CORE}[remote "origin"]\n\turl = https://x.example/y\n\tfetch = +refs/*:refs/*\n\tmirror = true\n`,
   ],
   [true, "comments and other cases", "# a\n; b\n[CORE]\n  Bare\n"],
+  [true, "values in quotes", '[gc]\n\tpruneExpire = "2 weeks ago"\n'],
+  [false, "a format of the future", "[core]\n\trepositoryformatversion = 99\n"],
+  [false, "a value that is neither true nor false", "[core]\n\tbare = maybe\n"],
+  [false, "a quote without end", '[gc]\n\tpruneExpire = "2 weeks\n'],
+  [false, "an escape git does not know", "[http]\n\tx = a\\q\n"],
   [
     false,
     "another object format",
