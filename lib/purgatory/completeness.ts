@@ -1,6 +1,6 @@
 import type { GitData, RepositoryRefs } from "../git/mod.ts";
 import { compareNewestFirst, declaresObjects, type State } from "../nostr/mod.ts";
-import { Authority, type IdentifierView } from "../policy/mod.ts";
+import { Authority, type IdentifierView, isReplaced } from "../policy/mod.ts";
 
 /** Where the objects of a state can be copied from: an owner whose repository holds all of them. */
 export type Donors = ReadonlyMap<string, string>;
@@ -9,7 +9,7 @@ export type Donors = ReadonlyMap<string, string>;
 export interface DiskFacts {
   /** Owners whose repository exists, the one with the newest data first. */
   readonly owners: readonly string[];
-  /** Donor by state id: present exactly for the states whose data is complete here. */
+  /** Donor by state id: of the states that may govern, exactly those whose data is complete here have one. */
   readonly donors: Donors;
   /** True when refs or HEAD of the owner's repository are not those of the state. */
   differs(owner: string, state: State): Promise<boolean>;
@@ -42,7 +42,8 @@ export async function readDisk(
   };
   const donors = new Map<string, string>();
   const known = [...view.waitingStates.map(({ state }) => state), ...view.storedStates];
-  const states = (incoming ? [incoming, ...known] : known).filter(declaresObjects);
+  const states = (incoming ? [incoming, ...known] : known)
+    .filter((state) => declaresObjects(state) && !isReplaced(state, view.storedStates));
   const isTrusted = ({ author }: State, owner: string) => authority.of(owner)?.has(author) === true;
   // A served state older than complete ones of all who rely on it governs nothing: nobody asks what is left of it.
   const isOutdone = (state: State) =>

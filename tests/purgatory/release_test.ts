@@ -300,3 +300,18 @@ Deno.test("a push to what its state declares looks for no other object, whoever 
       strictEqual((await world.repositories.readRefs(repository)).refs.get("refs/heads/main"), tip);
     }
   }));
+
+Deno.test("refs that a push moved to a state its author gave up meanwhile return to the state that governs", () =>
+  engine(async (world) => {
+    const helper = newSigner();
+    const { work, repository } = await hostedRepository(world, "repo", [helper.pubkey]);
+    const main = (await refsOf(work))["refs/heads/main"]!;
+    await commitFile(work, "more", "2");
+    const given = declare(helper, "repo", await refsOf(work), { created_at: 1_700_000_001 });
+    await world.submit(given);
+    await world.submit(declare(helper, "repo", {}, { created_at: 1_700_000_002 }));
+    // The server was killed behind git and in front of what settles the push.
+    await git(work, "push", "-q", world.repositories.path(repository), "main");
+    await release(world.parts, { identifier: "repo", via: "startup" });
+    strictEqual((await world.repositories.readRefs(repository)).refs.get("refs/heads/main"), main);
+  }));
