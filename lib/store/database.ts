@@ -5,6 +5,7 @@ import type { Logger } from "../observe/mod.ts";
 import type { Clock } from "../world/mod.ts";
 import { isDatabaseTrouble, isTransient, messageOf, RemoteError, TakenOverError } from "./database_errors.ts";
 import { endLease, type LeaseHolder, ownLease, takeLease, underLease } from "./lease.ts";
+import { MAX_LIST } from "./list_statements.ts";
 import { connectLocally, pathOf } from "./local_connection.ts";
 import { connectRemotely, readAll, type RemoteOptions } from "./remote_client.ts";
 import { migrationsFrom, NewerSchemaError } from "./schema.ts";
@@ -31,8 +32,10 @@ export interface DatabaseBounds {
   readonly groupUnits: number;
   /** Most bytes of one value that is read. */
   readonly valueBytes: number;
-  /** Most filters that are read together. */
-  readonly filtersAtOnce: number;
+  /** Most reads that are made together. */
+  readonly readsAtOnce: number;
+  /** Longest list that one read is about, in UTF-16 units. */
+  readonly listSize: number;
   /** How many times more rows than usual a read covers that is cut into slices. */
   readonly sliceFactor: number;
 }
@@ -42,7 +45,8 @@ export const LOCAL: DatabaseBounds = {
   transactionSize: 4 * 1024 * 1024,
   groupUnits: 200,
   valueBytes: 64 * 1024 * 1024,
-  filtersAtOnce: 1,
+  readsAtOnce: 1,
+  listSize: 64 * 1024,
   sliceFactor: 1,
 };
 
@@ -54,7 +58,8 @@ export const REMOTE: DatabaseBounds = {
   transactionSize: 2 * 1024 * 1024,
   groupUnits: 500,
   valueBytes: 3 * 1024 * 1024,
-  filtersAtOnce: 8,
+  readsAtOnce: 8,
+  listSize: MAX_LIST,
   sliceFactor: 20,
 };
 
@@ -75,6 +80,8 @@ export class Database {
   readonly #remote: DatabaseOptions["remote"];
   /** For reads that anybody may ask for, any number at once: of a local database they have a {@link TurnShare}. */
   readonly shared: ReadableDatabase;
+  /** For looking up the events that arrive, in a share of their own: they wait for nobody's reads but theirs. */
+  readonly arrivals: ReadableDatabase;
   #client: Promise<DatabaseClient> | undefined;
   #takenOver: TakenOverError | undefined;
 
@@ -83,6 +90,7 @@ export class Database {
     this.#url = urlOf(options.location);
     const isLocal = /^(:memory:|file:)/.test(this.#url);
     this.shared = isLocal ? this.#sharing(new TurnShare(options.clock)) : this;
+    this.arrivals = isLocal ? this.#sharing(new TurnShare(options.clock)) : this;
     if (isLocal) return;
     if (!options.remote) throw new Error(`nobody said how to reach the database at ${this.#url}`);
     this.#remote = options.remote;

@@ -12,7 +12,7 @@ import { countEvents, queryTexts } from "./query.ts";
 import { Reader, UNEXPIRED } from "./reader.ts";
 import { RefusedTables } from "./refused_tables.ts";
 import type { IdTraces, RefusedCounts, RefusedMatch, RefusedQuery, RefusedType } from "./refused_types.ts";
-import { relatedQueries } from "./related.ts";
+import { areRelated } from "./related.ts";
 import { standingsOf } from "./standing.ts";
 import { eventsOfKinds, waitingAnnouncements } from "./sync_reads.ts";
 import { textKey } from "./text_key.ts";
@@ -45,7 +45,7 @@ import type { Writer } from "./writer.ts";
 export interface StoreParts {
   readonly database:
     & ReadableDatabase
-    & Pick<Database, "shared" | "isRemote" | "file" | "ping" | "renew" | "close">;
+    & Pick<Database, "shared" | "arrivals" | "isRemote" | "file" | "ping" | "renew" | "close">;
   readonly writer: Pick<Writer, "submit" | "run" | "watch" | "close">;
   readonly clock: Clock;
   readonly limits: FilterLimits;
@@ -73,8 +73,12 @@ export class LibsqlStore implements Store {
     this.#gone = new GoneTables(this.#reader);
     this.#refused = new RefusedTables({ ...parts, reader: this.#reader });
     this.#upkeep = new UpkeepTables({ ...parts, reader: this.#reader, signal: this.#closing.signal });
-    this.#standings = new Together((events) => standingsOf(this.#reader, events));
-    this.#relations = new Together((events) => this.#relationsOf(events));
+    this.#standings = new Together((events) =>
+      standingsOf(parts.database.arrivals, events, parts.clock.now())
+    );
+    this.#relations = new Together((events) =>
+      areRelated(parts.database.arrivals, events, parts.clock.now())
+    );
     if (parts.database.isRemote) {
       // Whatever keeps it from being renewed is told by the next who needs the database.
       const renew = () => parts.database.renew().catch(() => {});
@@ -138,11 +142,6 @@ export class LibsqlStore implements Store {
   /** See `Store.isRelated`. */
   async isRelated(event: NostrEvent): Promise<boolean> {
     return await this.#relations.ask(event);
-  }
-
-  async #relationsOf(events: readonly NostrEvent[]): Promise<readonly boolean[]> {
-    const texts = await this.#reader.texts(relatedQueries(events, nowSeconds(this.#parts.clock)));
-    return Array.from(texts.join(""), (character) => character === "1");
   }
 
   /** See `Store.readIdentifier`. */

@@ -97,9 +97,9 @@ async function rowsOfAny(
   nowSeconds: number,
 ): Promise<readonly string[]> {
   const rows = new Set<string>();
-  const { filtersAtOnce } = database.bounds;
-  for (let at = 0; at < wanted.length; at += filtersAtOnce) {
-    const some = wanted.slice(at, at + filtersAtOnce);
+  const { readsAtOnce } = database.bounds;
+  for (let at = 0; at < wanted.length; at += readsAtOnce) {
+    const some = wanted.slice(at, at + readsAtOnce);
     const results = await database.readAll(
       some.map(({ filter, limit }) => rowsOf(filter, limit, nowSeconds)),
     );

@@ -56,11 +56,6 @@ export class Reader {
     return Number((await this.rows(sql, args))[0]?.[0]);
   }
 
-  /** The text in the first column of the first row of each statement, all on one snapshot. */
-  async texts(statements: readonly Statement[]): Promise<readonly string[]> {
-    return (await this.all(statements)).map(({ rows }) => String(rows[0]?.[0]));
-  }
-
   /** The results of several statements on one snapshot. */
   async all(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
     return await this.#parts.database.readAll(statements);

@@ -1,6 +1,6 @@
 import { addressIdentifier, isHex64, KIND, type NostrEvent, parseCoordinate } from "../nostr/mod.ts";
-import { listStatements } from "./list_statements.ts";
-import type { Statement } from "./statement.ts";
+import type { ReadableDatabase } from "./database.ts";
+import { charactersOf } from "./list_reads.ts";
 import { textKey } from "./text_key.ts";
 
 /** Most references of one event that are followed. */
@@ -12,15 +12,20 @@ const MAX_REFERENCES = 1_000;
 const NO_LINKS = `(${KIND.deletion}, ${KIND.graspList})`;
 
 /**
- * The queries that decide whether `events` are related to a served one: together one character per event,
- * 1 or 0. Its coordinates are looked for first, then its ids, then who names it; what answers ends the search.
+ * Whether each of `events` is related to a served one. Its coordinates are looked for first, then its ids, then
+ * who names it; what answers ends the search.
  */
-export function relatedQueries(events: readonly NostrEvent[], nowSeconds: number): Statement[] {
-  const rows = events.map((event) => {
+export async function areRelated(
+  database: ReadableDatabase,
+  events: readonly NostrEvent[],
+  nowMs: number,
+): Promise<readonly boolean[]> {
+  const rows = events.values().map((event) => {
     const { coordinates, ids } = referencesOf(event);
     return [coordinates, ids, forwardNames(event)];
   });
-  return listStatements(RELATED, rows).map(({ sql, args }) => ({ sql, args: [...args, BigInt(nowSeconds)] }));
+  const characters = await charactersOf(database, RELATED, rows, [BigInt(Math.floor(nowMs / 1000))]);
+  return characters.map((character) => character === "1");
 }
 
 /** Kinds that make nothing related. */
@@ -36,7 +41,7 @@ export interface RelatedKeys {
   readonly opens: readonly string[];
 }
 
-/** The keys of `event`, as an orphan and as a served event; {@link relatedQueries} decides in the end. */
+/** The keys of `event`, as an orphan and as a served event; {@link areRelated} decides in the end. */
 export function relatedKeys(event: NostrEvent): RelatedKeys {
   const { coordinates, ids } = referencesOf(event);
   const refersTo = [...ids, ...coordinates.map((parts) => (parts as unknown[]).join(":"))];
@@ -53,7 +58,8 @@ export function relatedKeys(event: NostrEvent): RelatedKeys {
 const SERVED_LINK = (alias: string) =>
   `${alias}.kind NOT IN ${NO_LINKS} AND (${alias}.expires_at IS NULL OR ${alias}.expires_at > ?2)`;
 
-const RELATED = `SELECT group_concat(
+/** One character per event, 1 or 0; see {@link areRelated}. */
+export const RELATED = `SELECT group_concat(
   EXISTS (SELECT 1 FROM json_each(r.value, '$[0]') c CROSS JOIN events e INDEXED BY events_by_coordinate
     ON e.kind = c.value ->> 0 AND e.pubkey = c.value ->> 1 AND e.d = c.value ->> 2
     WHERE ${SERVED_LINK("e")})

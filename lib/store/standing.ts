@@ -1,6 +1,7 @@
 import { addressIdentifier, type NostrEvent } from "../nostr/mod.ts";
-import { listStatements } from "./list_statements.ts";
-import { type Reader, UNEXPIRED } from "./reader.ts";
+import type { ReadableDatabase } from "./database.ts";
+import { charactersOf } from "./list_reads.ts";
+import { UNEXPIRED } from "./reader.ts";
 import { textKey } from "./text_key.ts";
 import type { EventStanding } from "./types.ts";
 
@@ -19,22 +20,21 @@ const STANDING =
     + 8 * EXISTS (SELECT 1 FROM refused_events r WHERE r.id = e.id AND r.until > ?3)
     + 16 * EXISTS (SELECT 1 FROM expired_ids x WHERE x.id = e.id AND x.until > ?3)), '') FROM e`;
 
-/** Looks events up everywhere at once: every event that arrives is. */
+/** Looks events up everywhere at once, as of `nowMs`: every event that arrives is. */
 export async function standingsOf(
-  reader: Reader,
+  database: ReadableDatabase,
   events: readonly NostrEvent[],
+  nowMs: number,
 ): Promise<readonly EventStanding[]> {
-  const rows = events.map((event) => {
+  const rows = events.values().map((event) => {
     const identifier = addressIdentifier(event);
     // Other kinds have no coordinate: nothing equals null.
     const key = identifier === undefined ? null : textKey(identifier);
     return [event.id, event.pubkey, event.kind, key, event.created_at];
   });
-  const now = [reader.now(), reader.nowMs()];
-  const texts = await reader.texts(
-    listStatements(STANDING, rows).map(({ sql, args }) => ({ sql, args: [...args, ...now] })),
-  );
-  return Array.from(texts.join(""), (character) => {
+  const now = [BigInt(Math.floor(nowMs / 1000)), BigInt(Math.floor(nowMs))];
+  const characters = await charactersOf(database, STANDING, rows, now);
+  return characters.map((character) => {
     const bits = character.charCodeAt(0);
     return {
       served: (bits & 1) > 0,

@@ -128,6 +128,7 @@ export class StoredData {
       database: {
         ...this.#database,
         shared: this.#database,
+        arrivals: this.#database,
         isRemote: false,
         file: undefined,
         ping: done,

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import type { Store } from "../../lib/store/mod.ts";
+import { nextTurn } from "../../lib/store/turn.ts";
 import { eachStore } from "./each_store.ts";
-import { event, key, put } from "./fixtures.ts";
+import { event, HandClock, key, put, withMemory } from "./fixtures.ts";
 
 const STRANGER = key(8);
 
@@ -124,3 +125,32 @@ Deno.test(
     );
   }),
 );
+
+Deno.test("the references of many events of one turn are looked up in several turns, each with its own answer", () => {
+  /** Every look at the database takes all that reads may have of a turn. */
+  const clock = Object.assign(new HandClock(), {
+    elapsed: 0,
+    monotonic: () => clock.elapsed += 10,
+  });
+  return withMemory(async ({ store }) => {
+    const target = event();
+    await put(store, target);
+    const fill = Array.from({ length: 999 }, (_, i) => ["e", key(1_000 + i)]);
+    const events = Array.from({ length: 20 }, (_, i) =>
+      event({
+        pubkey: STRANGER,
+        content: String(i),
+        tags: [...fill, ["e", i % 3 === 0 ? target.id : key(1)]],
+      }));
+    let turns = 0;
+    let isOver = false;
+    const counting = (async () => {
+      for (; !isOver; turns++) await nextTurn();
+    })();
+    const related = await Promise.all(events.map((each) => store.isRelated(each)));
+    isOver = true;
+    await counting;
+    assert.deepEqual(related, events.map((_, i) => i % 3 === 0));
+    assert.ok(turns >= events.length, `all in ${turns} turns`);
+  }, { clock });
+});
