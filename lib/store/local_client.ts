@@ -5,9 +5,13 @@ import type { DatabaseClient, SqlValue, Statement, StatementResult } from "./sta
 
 type Connection = InstanceType<typeof Libsql>;
 
-/** Most statements that are kept, and the longest text of one, in UTF-16 units. */
+/**
+ * Most statements that are kept, and the longest text of one and of its values together, in UTF-16 units: a
+ * statement holds the values it was last used with.
+ */
 const MAX_KEPT = 200;
 const MAX_KEPT_LENGTH = 8_192;
+const MAX_KEPT_VALUES = 128 * 1024;
 
 /** Names of SQLite's primary result codes, from 1. */
 const CODES = ("ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL " +
@@ -73,27 +77,33 @@ export class LocalClient implements DatabaseClient {
   }
 
   #run(sql: string, args: readonly SqlValue[]): StatementResult {
-    const { statement, columns } = this.#prepared(sql);
+    const { statement, columns } = lengthOf(args) > MAX_KEPT_VALUES
+      ? this.#prepare(sql)
+      : this.#prepared(sql);
     if (!columns) return { rows: [], rowsAffected: statement.run(args).changes };
     const rows = statement.all(args).map((values) => rowOf(values as unknown[], columns));
     return { rows, rowsAffected: 0 };
   }
 
+  /** The statement that is kept, which is the latest used one from here on. */
   #prepared(sql: string): Prepared {
-    const known = this.#kept.get(sql);
-    if (known) {
-      this.#kept.delete(sql);
-      this.#kept.set(sql, known);
-      return known;
-    }
-    const statement = this.#connection.prepare(sql).safeIntegers(true);
-    const columns = statement.reader ? statement.raw(true).columns().map(({ name }) => name) : undefined;
-    const prepared: Prepared = { statement, columns };
+    const prepared = this.#kept.get(sql) ?? this.#prepare(sql);
     if (sql.length > MAX_KEPT_LENGTH) return prepared;
+    this.#kept.delete(sql);
     if (this.#kept.size >= MAX_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
     this.#kept.set(sql, prepared);
     return prepared;
   }
+
+  #prepare(sql: string): Prepared {
+    const statement = this.#connection.prepare(sql).safeIntegers(true);
+    const columns = statement.reader ? statement.raw(true).columns().map(({ name }) => name) : undefined;
+    return { statement, columns };
+  }
+}
+
+function lengthOf(args: readonly SqlValue[]): number {
+  return args.reduce<number>((length, value) => length + (typeof value === "string" ? value.length : 0), 0);
 }
 
 /** The values of one row, by number and by name. Throws RangeError when a number would lose digits. */
