@@ -58,18 +58,21 @@ const PARSED_KEY_BYTES = 64;
 const CONTEXT_NONE = 1;
 
 /**
- * Opens the library that `setting` names: an absolute path, nothing for the usual places, or `off`. It is
+ * Opens the library that `setting` names: an absolute path, nothing for the `usual` places, or `off`. It is
  * trusted once it answers BIP-340's test vectors right.
  */
-export function openSecp256k1(setting: string): OpenedSecp256k1 {
+export function openSecp256k1(setting: string, usual = usualPaths()): OpenedSecp256k1 {
   if (setting === NO_LIBRARY) return {};
   if (setting !== "" && !mayOpenLibrary(setting)) {
     return { problem: `${setting} may not be loaded: missing permission --allow-ffi=${setting}` };
   }
-  const opened = openSystemLibrary(candidates(setting), SYMBOLS);
+  const paths = setting === "" ? usual : [setting];
+  const opened = openSystemLibrary(paths, SYMBOLS);
   if (!opened) {
-    return setting === "" ? {} : {
-      problem: `${setting} cannot be loaded as libsecp256k1, version 0.2 or later with Schnorr signatures`,
+    // One that is there without a permission for it is not wanted.
+    const unusable = setting !== "" ? setting : paths.find((path) => mayOpenLibrary(path) && exists(path));
+    return unusable === undefined ? {} : {
+      problem: `${unusable} cannot be loaded as libsecp256k1, version 0.2 or later with Schnorr signatures`,
     };
   }
   const { library, path } = opened;
@@ -97,11 +100,20 @@ export function openSecp256k1(setting: string): OpenedSecp256k1 {
 
 /** Where the library is that `setting` names, for a permission that names the file; undefined when there is none. */
 export async function secp256k1Path(setting: string): Promise<string | undefined> {
-  return setting === NO_LIBRARY ? undefined : await systemLibraryPath(candidates(setting));
+  if (setting === NO_LIBRARY) return undefined;
+  return await systemLibraryPath(setting === "" ? usualPaths() : [setting]);
 }
 
-function candidates(setting: string): readonly string[] {
-  return setting === "" ? USUAL_PATHS[Deno.build.os] ?? [] : [setting];
+function usualPaths(): readonly string[] {
+  return USUAL_PATHS[Deno.build.os] ?? [];
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false; // or nobody may look
+  }
 }
 
 /** Whether a check tells the valid from the invalid signatures of BIP-340. */

@@ -43,6 +43,21 @@ Deno.test("a library that is off is not opened, and one that cannot be is named"
   }
 });
 
+Deno.test("a library in a usual place that cannot be used is named, unless another one can be", () =>
+  withTempDirectory(async (directory) => {
+    const broken = `${directory}/libsecp256k1.so.6`;
+    await Deno.writeTextFile(broken, "not a library");
+    const missing = `${directory}/libsecp256k1.so.2`;
+    assert.deepEqual(openSecp256k1("", [missing, broken]), {
+      problem: `${broken} cannot be loaded as libsecp256k1, version 0.2 or later with Schnorr signatures`,
+    });
+    assert.deepEqual(openSecp256k1("", [missing]), {});
+    if (!installedSecp256k1) return;
+    const { library, problem } = openSecp256k1("", [broken, installedSecp256k1]);
+    assert.deepEqual([library?.path, problem], [installedSecp256k1, undefined]);
+    library?.close();
+  }));
+
 /** `openSecp256k1(setting)` in a process with these permissions: the path of the library, or the problem. */
 async function openedWith(setting: string, ...permissions: string[]): Promise<string> {
   const program = `import { openSecp256k1 } from "${MODULE}";
