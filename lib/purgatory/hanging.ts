@@ -9,9 +9,11 @@ import {
 } from "../nostr/mod.ts";
 import type { Store } from "../store/mod.ts";
 
-/** About the most events of one round, and most links followed away from the repository. */
+/** About the most events held at once, and most links followed away from the repository. */
 const MAX_EVENTS = 2_000;
 const MAX_DEPTH = 100;
+/** Most events that links connect, of which it is found out whether they leave: larger groups stay. */
+const MAX_GROUP = 100_000;
 /** Most references of one event that are followed, as when it was accepted. */
 const MAX_REFERENCES = 1_000;
 const EVENTS_PER_QUERY = 100;
@@ -36,8 +38,7 @@ type Events = Pick<Store, "items" | "get">;
  * Finds the served events that lose their last link to an accepted event when `repository` (its
  * announcement) leaves: those linked to it, directly or not, from which no other links lead to an anchor.
  * Yields them in portions, the most distant of each first; each has to be out of service before the next is
- * asked for, so that one cut off anywhere leaves nothing that is not found from the repository again. What
- * does not fit one round may hide a longer way to an anchor: it is looked at again when others have left.
+ * asked for, so that one cut off anywhere leaves nothing that is not found from the repository again.
  */
 export async function* hangingOn(
   store: Events,
@@ -46,22 +47,106 @@ export async function* hangingOn(
 ): AsyncGenerator<readonly NostrEvent[]> {
   // Those that did not leave, as in a rehearsal, are not found for ever.
   const told = new Set<string>();
+  const staying = new Set<string>();
   for (let isLess = true; isLess;) {
     isLess = false;
     const direct = (await neighbours(store, [repository])).filter((id) => id !== repository.id);
-    for (let at = 0; at < direct.length; at += EVENTS_PER_QUERY) {
-      const from = direct.slice(at, at + EVENTS_PER_QUERY);
-      const { linked, anchors, open } = await linkedWith(store, repository, from, standing);
-      const kept = reachable(linked, anchors);
-      const hanging = [...linked.values()].filter((event) =>
-        !told.has(event.id) && !open.has(event.id) && (!kept.has(event.id) || standing(event) === "unwanted")
-      );
+    for await (const found of portionsFrom({ store, repository, standing, staying }, direct)) {
+      const hanging = found.filter(({ id }) => !told.has(id));
       if (hanging.length === 0) continue;
       isLess = true;
       for (const { id } of hanging) told.add(id);
-      yield hanging.reverse();
+      yield hanging;
     }
   }
+}
+
+/** What a search works with. */
+interface Search {
+  readonly store: Events;
+  readonly repository: NostrEvent;
+  readonly standing: (event: NostrEvent) => Standing;
+  /** Ids of large groups that stay: found once. */
+  readonly staying: Set<string>;
+}
+
+/** What hangs on `direct`, which the repository is linked to: some at once, fewer where much is linked to them. */
+async function* portionsFrom(
+  search: Search,
+  direct: readonly string[],
+): AsyncGenerator<readonly NostrEvent[]> {
+  const { store, standing, staying } = search;
+  const isUnwanted = (event: NostrEvent) => standing(event) === "unwanted";
+  const work: (readonly string[])[] = [];
+  for (let at = 0; at < direct.length; at += EVENTS_PER_QUERY) {
+    work.push(direct.slice(at, at + EVENTS_PER_QUERY));
+    for (let next = work.pop(); next; next = work.pop()) {
+      const from = next.filter((id) => !staying.has(id));
+      const links = await linkedWith(search, from);
+      if (links) {
+        const { linked, anchors, open } = links;
+        const kept = reachable(linked, anchors);
+        const leaves = (event: NostrEvent) =>
+          !open.has(event.id) && (!kept.has(event.id) || isUnwanted(event));
+        yield [...linked.values()].filter(leaves).reverse();
+      } else if (from.length > 1) {
+        const half = from.length >> 1;
+        work.push(from.slice(half), from.slice(0, half));
+      } else {
+        const leaving = await leavingGroup(search, from[0]!);
+        const place = new Map(leaving.map((id, index) => [id, index]));
+        for (let to = leaving.length; to > 0; to -= MAX_EVENTS) {
+          const events = await store.get(leaving.slice(Math.max(0, to - MAX_EVENTS), to));
+          yield events.toSorted((a, b) => place.get(b.id)! - place.get(a.id)!);
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Ids of what leaves of the events that links connect with `id`, nearest first, where they are too many to
+ * be held at once: all of them, or when one is an anchor, and when they are too many to be sure, only unwanted ones.
+ */
+async function leavingGroup(
+  { store, repository, standing, staying }: Search,
+  id: string,
+): Promise<readonly string[]> {
+  const linked: string[] = [];
+  const open = new Set<string>();
+  const unwanted: string[] = [];
+  const depths = new Map([[repository.id, 0], [id, 1]]);
+  const ahead = [id];
+  let stays = false;
+  for (let at = 0; at < ahead.length;) {
+    const some = ahead.slice(at, at + EVENTS_PER_QUERY);
+    at += some.length;
+    stays ||= ahead.length > MAX_GROUP || some.some((found) => staying.has(found));
+    if (ahead.length > MAX_GROUP) break;
+    const further: NostrEvent[] = [];
+    for (const event of await store.get(some)) {
+      const found = NO_LINKS.has(event.kind) ? "apart" : standing(event);
+      if (found === "anchor") stays = true;
+      if (found !== "linked" && found !== "unwanted") continue;
+      further.push(event);
+      linked.push(event.id);
+      if (found === "unwanted") unwanted.push(event.id);
+    }
+    if (further.length === 0) continue;
+    const depth = Math.max(...some.map((found) => depths.get(found)!)) + 1;
+    for (const next of await neighbours(store, further)) {
+      if (depths.has(next)) continue;
+      if (depth > MAX_DEPTH) {
+        for (const event of further) open.add(event.id);
+        break;
+      }
+      depths.set(next, depth);
+      ahead.push(next);
+    }
+  }
+  if (!stays) return linked.filter((found) => !open.has(found));
+  for (const found of linked) staying.add(found);
+  return unwanted;
 }
 
 /** What one round found. */
@@ -69,17 +154,18 @@ interface Links {
   /** Events that are linked with the repository and stand by links only. */
   readonly linked: ReadonlyMap<string, NostrEvent>;
   readonly anchors: ReadonlyMap<string, NostrEvent>;
-  /** Ids of linked events that have links nobody followed: the repository is their way to be found again. */
+  /** Ids of linked events so far away that nobody followed their links. */
   readonly open: ReadonlySet<string>;
 }
 
-/** Follows links away from the repository, from some of its own, depth first, so that whole branches are seen. */
+/**
+ * Follows all links away from the repository, from some of its own; undefined when that leads to more events
+ * than are held at once: of some of them one cannot know what they hang on.
+ */
 async function linkedWith(
-  store: Events,
-  repository: NostrEvent,
+  { store, repository, standing }: Search,
   direct: readonly string[],
-  standing: (event: NostrEvent) => Standing,
-): Promise<Links> {
+): Promise<Links | undefined> {
   const linked = new Map<string, NostrEvent>();
   const anchors = new Map<string, NostrEvent>();
   const seen = new Set([repository.id]);
@@ -97,7 +183,8 @@ async function linkedWith(
       ahead.push({ id, depth: depth + 1 });
     }
   };
-  while (ahead.length > 0 && linked.size < MAX_EVENTS) {
+  while (ahead.length > 0) {
+    if (linked.size >= MAX_EVENTS) return undefined;
     const some = ahead.splice(-EVENTS_PER_QUERY);
     for (const { id } of some) looked.add(id);
     const further: NostrEvent[] = [];

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import { announce, newSigner, type Signer } from "../support/keys.ts";
@@ -69,6 +70,65 @@ Deno.test("what hung on a deleted repository comes back without what its authors
     await world.submit(announce(owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }));
     await world.intake.settled();
     ok(await world.isServed(kept!.id) && !await world.isServed(taken!.id));
+  }));
+
+/** Puts events into service that nobody will judge again; ids are scattered like real ones. */
+function crowdOf(world: Engine) {
+  const { pubkey } = newSigner();
+  const events: NostrEvent[] = [];
+  return {
+    add(kind: number, tags: string[][]) {
+      const id = createHash("sha256").update(`${pubkey}${events.length}`).digest("hex");
+      events.push({ id, pubkey, created_at: T, kind, tags, content: "", sig: "0".repeat(128) });
+      return id;
+    },
+    async store() {
+      const count = events.length;
+      for (let at = 0; at < count; at += 1_000) {
+        const insertEvents = events.slice(at, at + 1_000).map((event) => ({ event }));
+        await world.store.commit({ insertEvents });
+      }
+      return async () => (await world.store.get(events.map(({ id }) => id))).length;
+    },
+  };
+}
+
+Deno.test("R-86 a discussion that only one of its comments ties to another repository stays as a whole", () =>
+  engine(async (world) => {
+    const other = await served(world);
+    const { owner, announcement } = await served(world);
+    const [hanging, tied] = [crowdOf(world), crowdOf(world)];
+    for (let n = 0; n < 100; n++) {
+      const crowd = n === 50 ? tied : hanging;
+      const issue = crowd.add(1621, [["a", address(owner)]]);
+      for (let m = 0; m < 30; m++) {
+        const elsewhere = n === 50 && m === 15 ? [["q", address(other.owner)]] : [];
+        crowd.add(1111, [["e", issue], ...elsewhere]);
+      }
+    }
+    const left = [await hanging.store(), await tied.store()];
+    await accepted(world, remove(owner, [["e", announcement.id]]));
+    await world.sweep.expire();
+    deepStrictEqual(await Promise.all(left.map((count) => count())), [0, 31]);
+  }));
+
+Deno.test("R-86 of a discussion of thousands all leave, or all stay for the sake of one", () =>
+  engine(async (world) => {
+    const other = await served(world);
+    const { owner, announcement } = await served(world);
+    const crowds = [crowdOf(world), crowdOf(world)];
+    for (const crowd of crowds) {
+      const issue = crowd.add(1621, [["a", address(owner)]]);
+      const comment = crowd.add(1111, [["e", issue]]);
+      for (let n = 0; n < 2_500; n++) {
+        const elsewhere = crowd === crowds[1] && n === 1_000 ? [["q", address(other.owner)]] : [];
+        crowd.add(1111, [["e", comment], ...elsewhere]);
+      }
+    }
+    const left = await Promise.all(crowds.map((crowd) => crowd.store()));
+    await accepted(world, remove(owner, [["e", announcement.id]]));
+    await world.sweep.expire();
+    deepStrictEqual(await Promise.all(left.map((count) => count())), [0, 2_502]);
   }));
 
 Deno.test("an owner who withdraws and stays known as maintainer takes nothing along", () =>
