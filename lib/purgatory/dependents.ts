@@ -17,13 +17,12 @@ export async function firstDependents(
   { owner, reason, events }: Retire,
   effects: readonly Effect[],
 ): Promise<readonly NostrEvent[]> {
-  const [announcement] = events;
   // Whoever takes a repository elsewhere may stay known here as maintainer of another.
   const staysKnown = effects.some((effect) =>
     effect.type === "serve" && effect.event.kind === KIND.announcement && effect.event.pubkey === owner
   );
-  if (reason === "operator" || staysKnown || announcement === undefined) return [];
-  for await (const portion of hangingOn(parts.store, announcement, standing(parts, events))) {
+  if (reason === "operator" || staysKnown) return [];
+  for await (const portion of hangingOn(parts.store, events, standing(parts, events))) {
     for (const slice of slicesOf(portion)) return slice;
   }
   return [];
@@ -40,12 +39,11 @@ export async function hideDependents(
   row: RetiredRepository,
   most: number,
 ): Promise<boolean> {
-  const [announcement] = row.events;
-  if (!announcement || !holdsRepository(row)) return true;
+  if (!holdsRepository(row)) return true;
   let times: Set<number> | undefined;
   let time = row.retiredAt;
   let count = 0;
-  for await (const portion of hangingOn(parts.store, announcement, standing(parts, row.events))) {
+  for await (const portion of hangingOn(parts.store, row.events, standing(parts, row.events))) {
     if (count > most) return false;
     times ??= new Set((await parts.store.heldKeys(row)).map(({ retiredAt }) => retiredAt));
     for (const events of slicesOf(portion)) {

@@ -35,23 +35,24 @@ export type Standing =
 type Events = Pick<Store, "items" | "get">;
 
 /**
- * Finds the served events that lose their last link to an accepted event when `repository` (its
- * announcement) leaves: those linked to it, directly or not, from which no other links lead to an anchor.
+ * Finds the served events that lose their last link to an accepted event when a repository leaves (its
+ * announcement, and states): those linked to it, directly or not, from which no other links lead to an anchor.
  * Yields them in portions, the most distant of each first; each has to be out of service before the next is
  * asked for, so that one cut off anywhere leaves nothing that is not found from the repository again.
  */
 export async function* hangingOn(
   store: Events,
-  repository: NostrEvent,
+  repository: readonly NostrEvent[],
   standing: (event: NostrEvent) => Standing,
 ): AsyncGenerator<readonly NostrEvent[]> {
   // Those that did not leave, as in a rehearsal, are not found for ever.
   const told = new Set<string>();
+  const own = new Set(repository.map(({ id }) => id));
   const staying = new Set<string>();
   for (let isLess = true; isLess;) {
     isLess = false;
-    const direct = (await neighbours(store, [repository])).filter((id) => id !== repository.id);
-    for await (const found of portionsFrom({ store, repository, standing, staying }, direct)) {
+    const direct = (await neighbours(store, repository)).filter((id) => !own.has(id));
+    for await (const found of portionsFrom({ store, own, standing, staying }, direct)) {
       const hanging = found.filter(({ id }) => !told.has(id));
       if (hanging.length === 0) continue;
       isLess = true;
@@ -64,7 +65,8 @@ export async function* hangingOn(
 /** What a search works with. */
 interface Search {
   readonly store: Events;
-  readonly repository: NostrEvent;
+  /** Ids of the repository's own events: links end there. */
+  readonly own: ReadonlySet<string>;
   readonly standing: (event: NostrEvent) => Standing;
   /** Ids of large groups that stay: found once. */
   readonly staying: Set<string>;
@@ -109,13 +111,13 @@ async function* portionsFrom(
  * be held at once: all of them, or when one is an anchor, and when they are too many to be sure, only unwanted ones.
  */
 async function leavingGroup(
-  { store, repository, standing, staying }: Search,
+  { store, own, standing, staying }: Search,
   id: string,
 ): Promise<readonly string[]> {
   const linked: string[] = [];
   const open = new Set<string>();
   const unwanted: string[] = [];
-  const depths = new Map([[repository.id, 0], [id, 1]]);
+  const depths = new Map([[id, 1]]);
   const ahead = [id];
   let stays = false;
   for (let at = 0; at < ahead.length;) {
@@ -135,7 +137,7 @@ async function leavingGroup(
     if (further.length === 0) continue;
     const depth = Math.max(...some.map((found) => depths.get(found)!)) + 1;
     for (const next of await neighbours(store, further)) {
-      if (depths.has(next)) continue;
+      if (own.has(next) || depths.has(next)) continue;
       if (depth > MAX_DEPTH) {
         for (const event of further) open.add(event.id);
         break;
@@ -163,12 +165,12 @@ interface Links {
  * than are held at once: of some of them one cannot know what they hang on.
  */
 async function linkedWith(
-  { store, repository, standing }: Search,
+  { store, own, standing }: Search,
   direct: readonly string[],
 ): Promise<Links | undefined> {
   const linked = new Map<string, NostrEvent>();
   const anchors = new Map<string, NostrEvent>();
-  const seen = new Set([repository.id]);
+  const seen = new Set(own);
   const looked = new Set(seen);
   const steps: { readonly from: readonly NostrEvent[]; readonly to: readonly string[] }[] = [];
   const ahead = direct.map((id) => ({ id, depth: 1 }));

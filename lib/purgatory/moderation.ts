@@ -100,8 +100,12 @@ async function moderate(parts: ReleaseParts, identifier: string, run: Run): Prom
   const { blacklisted, leaving, effects } = decideModeration(view, rules);
   const isLeaving = new Set(leaving.map(({ id }) => id));
   const standing = (event: NostrEvent) => isLeaving.has(event.id) ? "apart" : standingOf(parts, event, rules);
+  const announcements = new Set(blacklisted.map(({ announcement }) => announcement.event));
+  const followers = leaving.filter((event) => !announcements.has(event));
   for (const { announcement, waiting } of blacklisted) {
-    if (!waiting) await hideHanging(parts, announcement.event, identifier, { run, standing });
+    if (!waiting) {
+      await hideHanging(parts, identifier, [announcement.event, ...followers], { run, standing });
+    }
   }
   const applied = await applyEffects(parts, identifier, effects);
   if (!applied.ok) throw new Error(applied.text);
@@ -127,14 +131,14 @@ async function moderate(parts: ReleaseParts, identifier: string, run: Run): Prom
 /** What hangs on a repository leaves before it: after a crash the rest is still found from there. */
 async function hideHanging(
   parts: ReleaseParts,
-  announcement: NostrEvent,
   identifier: string,
+  repository: readonly [NostrEvent, ...NostrEvent[]],
   { run, standing }: { readonly run: Run; readonly standing: (event: NostrEvent) => Standing },
 ): Promise<void> {
   const { hiding, result } = run;
-  for await (const events of hangingOn(parts.store, announcement, standing)) {
+  for await (const events of hangingOn(parts.store, repository, standing)) {
     result.retired += await retireContributions(parts, hiding, events);
-    await hiding.hide({ owner: announcement.pubkey, identifier }, events);
+    await hiding.hide({ owner: repository[0].pubkey, identifier }, events);
     result.hidden += events.length;
   }
 }

@@ -30,6 +30,7 @@ Deno.test("R-86 what hangs on a deleted, withdrawn or expired repository only le
       const other = await served(world);
       const { owner, announcement, repository } = await served(world);
       const { own, shared } = discussion(owner, address(other.owner));
+      own.push(owner.sign({ kind: 1111, tags: [["a", address(owner, 30618)]], created_at: T + 6 }));
       for (const event of [...own, ...shared]) await accepted(world, event);
       if (way === "deleted") await accepted(world, remove(owner, [["a", address(owner)]], T + 100));
       else if (way === "withdrawn") {
