@@ -111,7 +111,7 @@ export class Database {
       }
       return database;
     } catch (cause) {
-      await database.close();
+      await database.#disconnect();
       if (cause instanceof NewerSchemaError) throw cause;
       throw new Error(`cannot open database at ${options.location}: ${messageOf(cause)}`, { cause });
     }
@@ -200,6 +200,9 @@ export class Database {
 
   /** Closes the connection and gives a remote database back. */
   async close(): Promise<void> {
+    // So that the file alone is whole: the driver leaves the write-ahead log as it is. Waits for no reader.
+    const client = this.file === undefined ? undefined : await this.#client?.catch(() => undefined);
+    await client?.execute({ sql: "PRAGMA wal_checkpoint(PASSIVE)", args: [] }).catch(() => {});
     await this.#disconnect();
   }
 

@@ -45,6 +45,19 @@ Deno.test("a store can be closed and opened again, several times in one process"
     }
   }));
 
+Deno.test("the file of a store that was closed holds everything, without the write-ahead log beside it", () =>
+  withDirectory(async (path, directory) => {
+    const bench = await open(path);
+    const stored = event();
+    await put(bench.store, stored);
+    await bench.store.close();
+    const copy = join(directory, "copy.db");
+    await Deno.copyFile(path, copy);
+    const again = await open(copy);
+    assert.equal(await again.store.has(stored.id), true);
+    await again.store.close();
+  }));
+
 Deno.test("paths with blanks, percent signs and question marks name the file they say", () =>
   withDirectory(async (_path, directory) => {
     const path = join(directory, "a b%20c?d#e.db");
