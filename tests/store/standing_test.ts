@@ -111,3 +111,17 @@ Deno.test(
     assert.deepEqual(together, CASES.map(([, , , expected]) => ({ ...UNKNOWN, ...expected })));
   }),
 );
+
+Deno.test(
+  "an event that is too large for a database server stands in the way of no other one of its turn",
+  eachStore(async ({ store }) => {
+    const known = event({ content: "known" });
+    await store.commit({ insertEvents: [{ event: known }] });
+    const large = event({ kind: 30023, tags: [["d", "x".repeat(5_000_000)]] });
+    const asked = [store.standing(large), store.standing(known), store.isRelated(large)];
+    const related = store.isRelated(event({ tags: [["e", known.id]] }));
+    const [, standing] = await Promise.allSettled(asked);
+    assert.deepEqual(standing, { status: "fulfilled", value: { ...UNKNOWN, served: true } });
+    assert.equal(await related, true);
+  }),
+);
