@@ -109,10 +109,12 @@ function usualPaths(): readonly string[] {
 }
 
 function exists(path: string): boolean {
+  // Never asks for a permission.
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
   try {
     return Deno.statSync(path).isFile;
   } catch {
-    return false; // or nobody may look
+    return false;
   }
 }
 
