@@ -134,8 +134,8 @@ export class Intake {
   }
 
   async #process(event: NostrEvent, source: EventSource, relay?: string): Promise<AdmitAnswer> {
-    // Who sent it will not send it again soon.
-    const isPatient = source === "sync" || source === "import";
+    // Others do not send it again soon, or at all.
+    const isPatient = source !== "client";
     let judgement = await this.#tryJudge(event, source);
     for (let n = 1; judgement.result === "failed" && isPatient && n < STORE_ATTEMPTS; n++) {
       judgement = await this.#tryJudge(event, source);

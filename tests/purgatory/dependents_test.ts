@@ -73,6 +73,23 @@ Deno.test("what hung on a deleted repository comes back without what its authors
     ok(await world.isServed(kept!.id) && !await world.isServed(taken!.id));
   }));
 
+Deno.test("R-86 what is brought back while the database is busy is tried again", () =>
+  engine(async (world) => {
+    const { owner, announcement } = await served(world);
+    const issue = newSigner().sign({ kind: 1621, tags: [["a", address(owner)]], created_at: T });
+    await accepted(world, issue);
+    await accepted(world, remove(owner, [["e", announcement.id]]));
+    const commit = world.store.commit.bind(world.store);
+    let failures = 2;
+    world.store.commit = (changes) =>
+      changes.insertEvents?.some(({ event }) => event.id === issue.id) && failures-- > 0
+        ? Promise.reject(new Error("busy"))
+        : commit(changes);
+    await world.submit(announce(owner, "repo", { domain: DOMAIN, created_at: T + 2_000 }));
+    await world.intake.settled();
+    ok(await world.isServed(issue.id));
+  }));
+
 /** Puts events into service that nobody will judge again; ids are scattered like real ones. */
 function crowdOf(world: Engine) {
   const { pubkey } = newSigner();
