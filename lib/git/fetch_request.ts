@@ -24,6 +24,20 @@ const WANT = /^want ([0-9a-f]{40})$/;
 /** The want that carries the capabilities in versions 0 and 1. */
 const FIRST_WANT = /^(want [0-9a-f]{40}) (.*)$/;
 
+/** What git does not refuse for how it is said. */
+const PLAIN = new RegExp(
+  "^((want|have) [0-9a-f]{40}|done|thin-pack|no-progress|include-tag|ofs-delta|deepen [1-9][0-9]{0,8}" +
+    "|command=fetch|object-format=sha1)$",
+);
+/** In the capabilities of versions 0 and 1, of which git passes over others that it does not know. */
+const OTHER_FORMAT = /(^| )object-format=(?!sha1( |$))/;
+
+/** True when git answers `request` with what is asked for, unless something is wrong with the repository. */
+export function isPlain({ lines: [first, ...others] }: FetchRequest): boolean {
+  const isSaidWell = (line: string) => line === SECTION || PLAIN.test(line);
+  return first !== undefined && !OTHER_FORMAT.test(first) && others.every(isSaidWell);
+}
+
 /**
  * Reads a request as its bytes come in and understands those that lead to a whole pack in a side-band.
  * Whatever else comes is {@link isOther}: only git can answer it.

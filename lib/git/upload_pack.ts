@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { childStream } from "./child_stream.ts";
 import { FetchOutputFilter } from "./fetch_output.ts";
-import { type FetchRequest, readFetchRequest, type RequestRoom } from "./fetch_request.ts";
+import { type FetchRequest, isPlain, readFetchRequest, type RequestRoom } from "./fetch_request.ts";
 import type { GitChild, GitExit } from "./git_process.ts";
 import { type GitHttpContext, IdleWatch } from "./http_context.ts";
 import { answerLsRefs, type LsRefsRequest, readLsRefs } from "./ls_refs.ts";
@@ -195,7 +195,7 @@ function producer(
     );
     // What it was asked for is there to be asked for: other answers would hide what is wrong.
     void ended?.then(({ code, signal: killedBy }) => {
-      if (code !== 0 && killedBy === undefined && !signal.aborted) {
+      if (code !== 0 && killedBy === undefined && !signal.aborted && asked.fetch && isPlain(asked.fetch)) {
         context.packs.forgetRepository(source.path);
       }
     });

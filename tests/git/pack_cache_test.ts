@@ -137,6 +137,18 @@ Deno.test("G-16 kept answers go when the repository turns out to be damaged: git
     }
   }));
 
+Deno.test("G-16 a request that git refuses for what it says takes no kept answers away", () =>
+  withService(async (service) => {
+    const repository = await filled(service, "x");
+    await settle();
+    await warm(service, repository);
+    for (const line of ["nonsense", "deepen -1", "filter nonsense", "deepen-not nowhere"]) {
+      await textOf(await post(repository.url, fetchV2([repository.tip], [line])));
+      await settle();
+    }
+    assert.ok((await cacheFiles(service)).includes("2.pack"));
+  }));
+
 Deno.test("fetches with haves are kept from the second equal one on", () =>
   withService(async (service) => {
     const { url, tree, tip } = await filled(service, "x");
