@@ -1,10 +1,11 @@
-import { encodeNpub, type NostrEvent, type Refusal, refuse } from "../nostr/mod.ts";
+import { encodeNpub, KIND, type NostrEvent, type Refusal, refuse } from "../nostr/mod.ts";
 import type { Effect } from "../policy/mod.ts";
-import type { Changes, InsertVerdict, RetiredRepository } from "../store/mod.ts";
+import type { Changes, InsertVerdict, RepositoryKey, RetiredRepository, Store } from "../store/mod.ts";
 import { clearContribution } from "./contributions.ts";
 import { firstDependents, hideDependents } from "./dependents.ts";
 import { clearPullRequestRef } from "./pull_requests.ts";
 import type { ReleaseParts } from "./ports.ts";
+import { holdsRepository } from "./hidden.ts";
 import { release } from "./release.ts";
 
 /** About the most events that leave with a repository while somebody waits for the answer. */
@@ -45,7 +46,8 @@ export async function applyEffects(
   try {
     retired = await retireRepositories(parts, identifier, effects);
     const rows = retired.flatMap(({ row, dependents }) => dependents ? [row, dependents] : [row]);
-    verdicts = await commitEffects(parts, identifier, effects, rows);
+    const replaced = retired.flatMap(({ before }) => before ?? []);
+    verdicts = await commitEffects(parts, identifier, effects, { rows, replaced });
   } catch (error) {
     parts.log.error("unit of work could not be committed", { repo: identifier, error: String(error) });
     for (const owner of created.owners) {
@@ -100,6 +102,14 @@ interface Retired {
   readonly row: RetiredRepository;
   /** Some of the events that hang on it; undefined when none do. */
   readonly dependents: RetiredRepository | undefined;
+  /** The row whose directory `row` goes on to hold. */
+  readonly before: RetiredRepository | undefined;
+}
+
+/** What one unit of work does to held rows. */
+interface HeldRows {
+  readonly rows: readonly RetiredRepository[];
+  readonly replaced: readonly RetiredRepository[];
 }
 
 /** Takes repositories out of service before their events go: data without event is harmless. */
@@ -117,15 +127,44 @@ async function retireRepositories(
     // A crash before the events are gone leaves this mark, and the start moves the directory back.
     await store.commit({ putDirty: [{ owner, identifier, since: clock.now() }] });
     const directory = await repositories.retire({ owner, identifier }, reason);
-    const row = { owner, identifier, reason, directory, retiredAt: Math.floor(clock.now()), events };
+    // Whoever withdrew, stayed known as maintainer and goes for good has data here from before.
+    const before = directory === "" ? await heldWithData(store, { owner, identifier }) : undefined;
+    const row = {
+      owner,
+      identifier,
+      reason,
+      directory: before?.directory ?? directory,
+      retiredAt: Math.floor(clock.now()),
+      events: [...events, ...await statesOutOfService(store, before)],
+    };
     retired.push({
       row,
+      before,
       dependents: dependents.length > 0
         ? { ...row, directory: "", retiredAt: row.retiredAt - 1, events: dependents }
         : undefined,
     });
   }
   return retired;
+}
+
+/** What is held of a repository with its data since it was last retired. */
+async function heldWithData(
+  store: Store,
+  { owner, identifier }: RepositoryKey,
+): Promise<RetiredRepository | undefined> {
+  const last = await store.lastRetired(owner, identifier);
+  return last && holdsRepository(last) && last.directory !== "" ? last : undefined;
+}
+
+/** States held in a row, without those that came again on their own. */
+async function statesOutOfService(
+  store: Store,
+  row: RetiredRepository | undefined,
+): Promise<readonly NostrEvent[]> {
+  const states = row?.events.filter(({ kind }) => kind === KIND.state) ?? [];
+  const served = new Set((await store.get(states.map(({ id }) => id))).map(({ id }) => id));
+  return states.filter(({ id }) => !served.has(id));
 }
 
 /** A little more of what hangs on retired repositories: most have no more. The sweep sees to the rest. */
@@ -147,10 +186,10 @@ async function commitEffects(
   { store, notify, counters }: ReleaseParts,
   identifier: string,
   effects: readonly Effect[],
-  retired: readonly RetiredRepository[],
+  held: HeldRows,
 ): Promise<ReadonlyMap<string, InsertVerdict>> {
   const served = effects.filter((effect) => effect.type === "serve");
-  const changes = changesOf(identifier, effects, retired);
+  const changes = changesOf(identifier, effects, held);
   if (Object.values(changes).every((list) => list.length === 0)) return new Map();
   const verdicts = await store.commit(changes);
   countEntries(counters, effects);
@@ -181,7 +220,7 @@ function countEntries(counters: ReleaseParts["counters"], effects: readonly Effe
 function changesOf(
   identifier: string,
   effects: readonly Effect[],
-  retired: readonly RetiredRepository[],
+  { rows: retired, replaced }: HeldRows,
 ): Required<
   Omit<
     Changes,
@@ -208,11 +247,8 @@ function changesOf(
     removePlaceholders: of("dropPlaceholder").map(({ id }) => id),
     putTombstones: of("forbid").map(({ tombstone }) => tombstone),
     putRetired: retired,
-    removeRetired: of("restore").map(({ retired: { owner, retiredAt } }) => ({
-      owner,
-      identifier,
-      retiredAt,
-    })),
+    removeRetired: [...of("restore").map(({ retired }) => retired), ...replaced]
+      .map(({ owner, retiredAt }) => ({ owner, identifier, retiredAt })),
     removeDirty: retired.map(({ owner }) => ({ owner, identifier })),
     removeExpired: of("forgetExpired").map(({ id }) => id),
   };

@@ -4,6 +4,7 @@ import type { NostrEvent } from "../../lib/nostr/mod.ts";
 import { announce, newSigner, type Signer } from "../support/keys.ts";
 import { retiredRows } from "../support/held.ts";
 import { DOMAIN, type Engine, engine, engineIn } from "../support/engine.ts";
+import { git } from "../support/git_client.ts";
 import { withTempDirectory } from "../support/temp.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { accepted, address, remove, served, T } from "./deletion_support.ts";
@@ -166,6 +167,23 @@ Deno.test("an owner who withdraws and stays known as maintainer takes nothing al
     // The announcement of a maintainer is deleted like any other.
     await accepted(world, remove(owner, [["a", address(owner)]], T + 200));
     for (const { id } of own) ok(!await world.isServed(id));
+  }));
+
+Deno.test("R-86 who withdraws, stays known as maintainer, deletes that and returns finds the data of before", () =>
+  engine(async (world) => {
+    const first = await served(world);
+    const { owner, repository, work } = await served(world);
+    const own = `refs/nostr/${"ab".repeat(32)}`;
+    await git(work, "push", "-q", world.repositories.path(repository), `main:${own}`);
+    const maintainers = [owner.pubkey];
+    await accepted(world, announce(first.owner, "repo", { domain: DOMAIN, created_at: T + 50, maintainers }));
+    await accepted(world, announce(owner, "repo", { domain: "elsewhere.example", created_at: T + 100 }));
+    world.clock.jump(1_000);
+    await accepted(world, remove(owner, [["a", address(owner)]], T + 200));
+    strictEqual((await retiredRows(world.store, owner.pubkey, "repo")).length, 1);
+    ok((await world.submit(announce(owner, "repo", { domain: DOMAIN, created_at: T + 300 }))).accepted);
+    ok((await world.repositories.readRefs(repository)).refs.has(own));
+    deepStrictEqual(await retiredRows(world.store, owner.pubkey, "repo"), []);
   }));
 
 Deno.test("M-24 a crash anywhere between a deletion and the last of many dependents: the next start goes on, both ways", () =>
