@@ -28,8 +28,8 @@ interface Prepared {
 /**
  * A local connection that prepares each statement once: preparing takes longer than most of them run.
  * Beyond the bound the one that was used least recently is forgotten. A kept statement holds the values it
- * was last given, at most a few MiB for all of them. Everything happens within the call;
- * a failure may leave the connection unfit for use, and then it is for the caller to open another.
+ * was last given: 50 MB for all of them at the very worst. Everything happens within the call; a failure may
+ * leave the connection unfit for use, and then it is for the caller to open another.
  */
 export class LocalClient implements DatabaseClient {
   readonly #connection: Connection;
