@@ -2,23 +2,18 @@ import {
   addressIdentifier,
   type Filter,
   isHex64,
-  KIND,
   kindClass,
   type NostrEvent,
   parseCoordinate,
 } from "../nostr/mod.ts";
-import type { Store } from "../store/mod.ts";
+import { linksNothing, MAX_REFERENCES, type Store } from "../store/mod.ts";
 
 /** About the most events held at once, and most links followed away from the repository. */
 const MAX_EVENTS = 2_000;
 const MAX_DEPTH = 100;
 /** Most events that links connect, of which it is found out whether they leave: larger groups stay. */
 const MAX_GROUP = 100_000;
-/** Most references of one event that are followed, as when it was accepted. */
-const MAX_REFERENCES = 1_000;
 const EVENTS_PER_QUERY = 100;
-/** They make nothing related, and are taken from anyone. */
-const NO_LINKS: ReadonlySet<number> = new Set([KIND.deletion, KIND.graspList]);
 
 /** How an event that is linked to a leaving repository is looked at. */
 export type Standing =
@@ -127,7 +122,7 @@ async function leavingGroup(
     if (ahead.length > MAX_GROUP) break;
     const further: NostrEvent[] = [];
     for (const event of await store.get(some)) {
-      const found = NO_LINKS.has(event.kind) ? "apart" : standing(event);
+      const found = linksNothing(event.kind) ? "apart" : standing(event);
       if (found === "anchor") stays = true;
       if (found !== "linked" && found !== "unwanted") continue;
       further.push(event);
@@ -191,7 +186,7 @@ async function linkedWith(
     for (const { id } of some) looked.add(id);
     const further: NostrEvent[] = [];
     for (const event of await store.get(some.map(({ id }) => id))) {
-      const found = NO_LINKS.has(event.kind) ? "apart" : standing(event);
+      const found = linksNothing(event.kind) ? "apart" : standing(event);
       if (found === "apart") continue;
       (found === "anchor" ? anchors : linked).set(event.id, event);
       if (found !== "anchor") further.push(event);

@@ -19,7 +19,7 @@ export {
 } from "./data_directories.ts";
 export { inspectDatabaseServer, type ServerFacts, type ServerInspection } from "./inspect_server.ts";
 export { type DirectoryLock, LOCK_FILE, lockDataDirectory } from "./instance_lock.ts";
-export { type RelatedKeys, relatedKeys } from "./related.ts";
+export { linksNothing, MAX_REFERENCES, type RelatedKeys, relatedKeys } from "./related.ts";
 export type { EventRange } from "./event_texts.ts";
 export { type StoredCounts, StoredData, type StoredDataOptions } from "./stored_data.ts";
 export { SCHEMA_VERSION } from "./schema.ts";

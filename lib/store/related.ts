@@ -4,12 +4,12 @@ import { charactersOf } from "./list_reads.ts";
 import { textKey } from "./text_key.ts";
 
 /** Most references of one event that are followed. */
-const MAX_REFERENCES = 1_000;
+export const MAX_REFERENCES = 1_000;
 /**
  * Kinds that make nothing related: anybody may store one, so a stranger could open the door for
  * arbitrary content by publishing one first.
  */
-const NO_LINKS = `(${KIND.deletion}, ${KIND.graspList})`;
+const NO_LINKS: readonly number[] = [KIND.deletion, KIND.graspList];
 
 /**
  * Whether each of `events` is related to a served one. Its coordinates are looked for first, then its ids, then
@@ -28,9 +28,9 @@ export async function areRelated(
   return characters.map((character) => character === "1");
 }
 
-/** Kinds that make nothing related. */
-function linksNothing(kind: number): boolean {
-  return kind === KIND.deletion || kind === KIND.graspList;
+/** True for events that make nothing related, whatever they name. */
+export function linksNothing(kind: number): boolean {
+  return NO_LINKS.includes(kind);
 }
 
 /** What would make an event related, and what an event makes related: each is found by equal keys. */
@@ -56,7 +56,9 @@ export function relatedKeys(event: NostrEvent): RelatedKeys {
 }
 
 const SERVED_LINK = (alias: string) =>
-  `${alias}.kind NOT IN ${NO_LINKS} AND (${alias}.expires_at IS NULL OR ${alias}.expires_at > ?2)`;
+  `${alias}.kind NOT IN (${
+    NO_LINKS.join(", ")
+  }) AND (${alias}.expires_at IS NULL OR ${alias}.expires_at > ?2)`;
 
 /** One character per event, 1 or 0; see {@link areRelated}. */
 export const RELATED = `SELECT group_concat(
